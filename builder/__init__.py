@@ -1,0 +1,1 @@
+"""Container images from uv projects: no Dockerfile, no daemon, no root."""

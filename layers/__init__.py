@@ -1,0 +1,1 @@
+"""What goes into an image: files become deterministic layer blobs."""

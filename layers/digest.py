@@ -1,0 +1,146 @@
+"""Content identities, and streams that compute them while bytes pass.
+
+``Digest`` names a blob as it is stored and sent; ``DiffId`` names a layer's uncompressed tar.
+The two are distinct types: mixing them up is the classic way to write an image nobody can run.
+https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+https://github.com/opencontainers/image-spec/blob/main/config.md#layer-diffid
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, Self
+
+from layers.errors import LayerError
+
+_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+CHUNK = 1 << 20
+"""Bytes moved at a time when a stream is copied or hashed."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Identity:
+    """``algorithm:hex``; sha256 and sha512 are the registered algorithms."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _PATTERN.fullmatch(self.text):
+            raise LayerError(f"not a digest: {self.text!r}; expected sha256: and 64 hex digits")
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The sha256 identity of bytes at hand."""
+        return cls(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        return self.text.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        return self.text.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest(_Identity):
+    """The identity of a blob's bytes as stored and sent.
+
+    Raises:
+        LayerError: the text is not ``sha256:`` or ``sha512:`` and the right number of digits.
+    """
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DiffId(_Identity):
+    """The identity of a layer's uncompressed tar.
+
+    Raises:
+        LayerError: the text is not ``sha256:`` or ``sha512:`` and the right number of digits.
+    """
+
+
+class Sink(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of ``data``."""
+        ...
+
+
+class HashingWriter:
+    """Passes bytes on to ``sink`` and knows how many they were and what they hash to."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> object:
+        """Write all of ``data``."""
+        self._hash.update(data)
+        self.size += len(data)
+        return self._sink.write(data)
+
+    @property
+    def hexdigest(self) -> str:
+        """sha256 of what has been written so far."""
+        return self._hash.hexdigest()
+
+
+class VerifyingReader:
+    """Reads a blob and refuses it when it is not the blob that was asked for.
+
+    The verdict falls at the end of the stream: ``read`` raises instead of returning the final
+    empty bytes, so a reader that reads to the end cannot miss it. Too many bytes are refused
+    as soon as they come.
+    """
+
+    def __init__(self, stream: BinaryIO, digest: Digest, size: int) -> None:
+        self._stream = stream
+        self._digest = digest
+        self._expected = size
+        self._hash = hashlib.new(digest.algorithm)
+        self._size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes; all that is left when negative.
+
+        Raises:
+            LayerError: the stream ended, or went on, against what the descriptor promises.
+        """
+        if size == 0:
+            return b""
+        data = self._stream.read(size)
+        self._hash.update(data)
+        self._size += len(data)
+        if self._size > self._expected:
+            raise LayerError(
+                f"blob {self._digest}: more than the {self._expected} bytes its descriptor promises"
+            )
+        if not data or size < 0:
+            self._verify()
+        return data
+
+    def _verify(self) -> None:
+        got = self._hash.hexdigest()
+        if self._size != self._expected or got != self._digest.hex:
+            raise LayerError(
+                f"blob {self._digest}: wanted {self._expected} bytes of that digest, "
+                f"got {self._size} bytes that hash to {self._digest.algorithm}:{got}"
+            )
+
+
+def copy_verified(source: BinaryIO, sink: Sink, digest: Digest, size: int) -> None:
+    """Copy ``source`` to ``sink``; the bytes must be ``size`` many and hash to ``digest``.
+
+    Raises:
+        LayerError: they are not; what was written to ``sink`` must be thrown away.
+    """
+    reader = VerifyingReader(source, digest, size)
+    while data := reader.read(CHUNK):
+        sink.write(data)

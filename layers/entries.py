@@ -1,0 +1,183 @@
+"""What a layer is made of: files, directories, symbolic links and whiteouts.
+
+Every rule about paths, modes and owners is here, in the constructors: an entry that exists is one
+that may be written. Paths are relative to the image root, ``/``-separated and already normal;
+a name that is not UTF-8 is carried as Python does, by surrogate escapes (PEP 383).
+https://github.com/opencontainers/image-spec/blob/main/layer.md
+"""
+
+import io
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from layers.errors import ContentError
+
+WHITEOUT_PREFIX = ".wh."
+_MODE_BITS = 0o7777
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Numeric owner of an entry; names are never written, they would depend on the machine."""
+
+    uid: int
+    gid: int
+
+    def __str__(self) -> str:
+        return f"{self.uid}:{self.gid}"
+
+
+ROOT = Owner(0, 0)
+
+
+class Content(Protocol):
+    """The bytes of a file, as often as they are asked for."""
+
+    def open(self) -> BinaryIO:
+        """A fresh stream from the first byte on; the caller closes it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BytesContent:
+    """Content made by the program."""
+
+    data: bytes
+
+    def open(self) -> BinaryIO:
+        """A stream over the bytes."""
+        return io.BytesIO(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """Content of a file on disk, which is never followed through a symbolic link."""
+
+    path: Path
+
+    def open(self) -> BinaryIO:
+        """The file, opened for reading."""
+        return self.path.open("rb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """A regular file of ``size`` bytes.
+
+    Raises:
+        ContentError: the path or mode is not one that may stand in a layer.
+    """
+
+    path: str
+    content: Content
+    size: int
+    mode: int = 0o644
+    owner: Owner = ROOT
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        _check_mode(self.path, self.mode)
+
+    @classmethod
+    def of(cls, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = ROOT) -> "FileEntry":
+        """A file with bytes made by the program."""
+        return cls(path=path, content=BytesContent(data), size=len(data), mode=mode, owner=owner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirEntry:
+    """A directory.
+
+    Raises:
+        ContentError: the path or mode is not one that may stand in a layer.
+    """
+
+    path: str
+    mode: int = 0o755
+    owner: Owner = ROOT
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        _check_mode(self.path, self.mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymlinkEntry:
+    """A symbolic link; ``target`` is kept as written.
+
+    Raises:
+        ContentError: the path may not stand in a layer, or the target climbs above the root.
+    """
+
+    path: str
+    target: str
+    owner: Owner = ROOT
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if not self.target or "\0" in self.target:
+            raise ContentError(f"symbolic link {self.path}: its target is empty or holds a NUL")
+        if self.target.startswith("/"):
+            return
+        depth = self.path.count("/")
+        for part in self.target.split("/"):
+            depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+            if depth < 0:
+                raise ContentError(
+                    f"symbolic link {self.path} -> {self.target} leaves the image root",
+                    hint="point it inside the image, or exclude it in .dockerignore",
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhiteoutEntry:
+    """Hides ``path`` of a lower layer.
+
+    https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+Entry = FileEntry | DirEntry | SymlinkEntry | WhiteoutEntry
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that is not relative, normal and inside the image root.
+
+    Raises:
+        ContentError: it is absolute, empty, not normal, climbs, holds a NUL or is a whiteout's.
+    """
+    if not path or path.startswith("/") or posixpath.normpath(path) != path or "\0" in path:
+        raise ContentError(f"not a path inside an image: {path!r}; expected e.g. 'app/src/main.py'")
+    parts = path.split("/")
+    if parts[0] == ".." or path == ".":
+        raise ContentError(f"path {path!r} leaves the image root")
+    for part in parts:
+        if part.startswith(WHITEOUT_PREFIX):
+            raise ContentError(
+                f"path {path!r}: names that start with {WHITEOUT_PREFIX!r} mean deletion in a layer"
+            )
+
+
+def _check_mode(path: str, mode: int) -> None:
+    if mode & ~_MODE_BITS:
+        raise ContentError(f"{path}: mode {mode:o} has bits outside {_MODE_BITS:o}")
+
+
+def parents(path: str) -> Iterator[str]:
+    """The directories above ``path``, outermost first, without the root."""
+    for index, character in enumerate(path):
+        if character == "/":
+            yield path[:index]
+
+
+def image_path(absolute: str) -> str:
+    """An absolute in-image path as entries write it: ``/app`` -> ``app``."""
+    return absolute.lstrip("/")

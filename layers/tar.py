@@ -1,0 +1,125 @@
+"""Entries become tar bytes, by one policy: the same entries always give the same bytes.
+
+Order is by path, parents first. Headers are ustar, as POSIX.1-1988 has it, and PAX records stand
+only where ustar cannot say a name or a size. Owners are numbers, names stay empty, and every
+modification time is the same.
+"""
+
+import tarfile  # noqa: TID251 - the one place that writes tar
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from layers.digest import CHUNK, Sink
+from layers.entries import (
+    WHITEOUT_PREFIX,
+    DirEntry,
+    Entry,
+    FileEntry,
+    SymlinkEntry,
+    WhiteoutEntry,
+    parents,
+)
+from layers.errors import ContentError
+
+MTIME = 315_532_801
+"""1980-01-01T00:00:01Z. Not the epoch: zip files begin in 1980, and programs that zip what they
+find in their image would fail on anything older. Buildpacks chose the same second."""
+
+_BLOCK = 512
+_END = bytes(2 * _BLOCK)
+
+
+def complete(entries: Iterable[Entry], known: Mapping[str, DirEntry]) -> list[Entry]:
+    """Sort entries and add the parent directories that they need.
+
+    Some engines create a missing parent with mode 0600, so a layer carries all of its parents.
+    A directory of the layers below (``known``) is repeated as it is there, never reset.
+
+    Args:
+        entries: in any order.
+        known: the directories that lower layers already have, by path.
+
+    Raises:
+        ContentError: two entries claim one path, or a file stands where a parent is needed.
+    """
+    by_path: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.path in by_path:
+            raise ContentError(f"two entries claim the path /{entry.path} in one layer")
+        by_path[entry.path] = entry
+    for path in list(by_path):
+        for parent in parents(path):
+            there = by_path.setdefault(parent, known.get(parent) or DirEntry(path=parent))
+            if not isinstance(there, DirEntry):
+                raise ContentError(f"/{path} needs the directory /{parent}, which is not one")
+    # By components: a directory comes before what is in it, and its content stays together.
+    return sorted(by_path.values(), key=lambda entry: entry.path.split("/"))
+
+
+def write_tar(entries: Iterable[Entry], sink: Sink) -> None:
+    """Write a whole tar archive: entries as ordered by ``complete``, then the end marker.
+
+    Raises:
+        ContentError: a file changed while it was read, or could not be read.
+    """
+    for entry in entries:
+        sink.write(header(entry))
+        if isinstance(entry, FileEntry):
+            _write_content(entry, sink)
+    sink.write(_END)
+
+
+def header(entry: Entry) -> bytes:
+    """The header blocks of an entry."""
+    info = _info(entry)
+    if info.name.isascii() and info.linkname.isascii():
+        try:
+            return info.tobuf(tarfile.USTAR_FORMAT)
+        except ValueError:
+            # A long name or a size of 8 GiB and more: ustar cannot say it, PAX can.
+            pass
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _info(entry: Entry) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(entry.path)
+    info.mtime = MTIME
+    match entry:
+        case FileEntry():
+            info.size = entry.size
+            info.mode = entry.mode
+        case DirEntry():
+            info.type = tarfile.DIRTYPE
+            info.mode = entry.mode
+        case SymlinkEntry():
+            info.type = tarfile.SYMTYPE
+            info.linkname = entry.target
+            info.mode = 0o777
+        case WhiteoutEntry():
+            directory, _, name = entry.path.rpartition("/")
+            info.name = f"{directory}/{WHITEOUT_PREFIX}{name}".lstrip("/")
+            return info
+        case _:
+            assert_never(entry)
+    info.uid, info.gid = entry.owner.uid, entry.owner.gid
+    return info
+
+
+def _write_content(entry: FileEntry, sink: Sink) -> None:
+    left = entry.size
+    try:
+        with entry.content.open() as stream:
+            while data := stream.read(CHUNK):
+                left -= len(data)
+                if left < 0:
+                    break
+                sink.write(data)
+    except OSError as error:
+        raise ContentError(f"/{entry.path}: reading {error.filename}: {error.strerror}") from error
+    if left:
+        raise ContentError(
+            f"/{entry.path}: its source changed while it was read "
+            f"(expected {entry.size} bytes, got {'more' if left < 0 else entry.size - left})",
+            hint="build again when nothing writes into the project",
+        )
+    sink.write(bytes(-entry.size % _BLOCK))

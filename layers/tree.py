@@ -1,0 +1,187 @@
+"""A directory becomes entries: nothing followed, modes normalised, ignore rules applied.
+
+Names are read as bytes and decoded as UTF-8 here, not by the locale of whoever runs this.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from layers.digest import CHUNK, Digest
+from layers.entries import ROOT, DirEntry, Entry, FileEntry, Owner, SymlinkEntry
+from layers.errors import ContentError
+
+Signature = tuple[int, int, int]
+"""Size, modification time in nanoseconds and inode: what changes when a file is written."""
+
+
+class Rules(Protocol):
+    """Which paths of a tree stay out."""
+
+    def ignores(self, path: str, /) -> bool:
+        """Whether this path stays out."""
+        ...
+
+    def prunes(self, directory: str, /) -> bool:
+        """Whether nothing below this directory can come in."""
+        ...
+
+
+class Everything:
+    """The rules that leave nothing out."""
+
+    def ignores(self, path: str, /) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def prunes(self, directory: str, /) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
+EVERYTHING = Everything()
+
+
+@dataclass(frozen=True, slots=True)
+class StableFile:
+    """A file's content that must be, from the first byte to the last, what the walk saw."""
+
+    path: Path
+    signature: Signature
+
+    def open(self) -> BinaryIO:
+        """The file, as a stream that raises when the file changes under it.
+
+        Raises:
+            ContentError: the file was written since the walk.
+            OSError: it cannot be opened.
+        """
+        handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+        return cast("BinaryIO", _Watched(os.fdopen(handle, "rb"), self))
+
+
+class _Watched:
+    def __init__(self, file: BinaryIO, expected: StableFile) -> None:
+        self._file = file
+        self._expected = expected
+        self._check()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        if not data or size < 0:
+            self._check()
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "BinaryIO":
+        return cast("BinaryIO", self)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check(self) -> None:
+        if signature(os.fstat(self._file.fileno())) != self._expected.signature:
+            raise ContentError(
+                f"{self._expected.path} changed while it was read",
+                hint="build again when nothing writes into the project",
+            )
+
+
+def signature(status: os.stat_result) -> Signature:
+    """What must not change between the walk and the last read."""
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def walk(root: Path, *, at: str, owner: Owner = ROOT, rules: Rules = EVERYTHING) -> list[Entry]:
+    """The entries for a file or a directory tree, sorted by name within each directory.
+
+    A directory that the rules leave out still stands when something below it comes in. The
+    executable bit of a file's owner decides between 0755 and 0644; hard links become files of
+    their own; holes become zeros.
+
+    Args:
+        root: what to read; a symbolic link is taken as a link.
+        at: where it stands in the image, a relative path.
+        owner: of everything.
+        rules: asked with paths relative to ``root``.
+
+    Raises:
+        ContentError: a socket, device or pipe, an unreadable file, or a name that cannot be.
+    """
+    try:
+        if not stat.S_ISDIR(root.lstat().st_mode):
+            return [_leaf(os.fsencode(root), at, owner)]
+        return [DirEntry(path=at, owner=owner), *_below(os.fsencode(root), "", at, owner, rules)]
+    except OSError as error:
+        raise ContentError(f"cannot read {error.filename!s}: {error.strerror}") from error
+
+
+def _below(directory: bytes, inner: str, at: str, owner: Owner, rules: Rules) -> Iterator[Entry]:
+    with os.scandir(directory) as listing:
+        found = sorted(listing, key=lambda item: item.name)
+    for item in found:
+        name = item.name.decode("utf-8", "surrogateescape")
+        path = f"{inner}{name}"
+        ignored = rules.ignores(path)
+        if item.is_dir(follow_symlinks=False):
+            if ignored and rules.prunes(path):
+                continue
+            below = list(_below(item.path, f"{path}/", f"{at}/{name}", owner, rules))
+            if below or not ignored:
+                yield DirEntry(path=f"{at}/{name}", owner=owner)
+                yield from below
+        elif not ignored:
+            yield _leaf(item.path, f"{at}/{name}", owner)
+
+
+def _leaf(path: bytes, at: str, owner: Owner) -> Entry:
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        target = os.readlink(path).decode("utf-8", "surrogateescape")  # noqa: PTH115 - as bytes
+        return SymlinkEntry(path=at, target=target, owner=owner)
+    if not stat.S_ISREG(status.st_mode):
+        raise ContentError(
+            f"{os.fsdecode(path)} is not a file, directory or symbolic link",
+            hint="an image holds no sockets, pipes or devices; exclude it in .dockerignore",
+        )
+    return FileEntry(
+        path=at,
+        content=StableFile(Path(os.fsdecode(path)), signature(status)),
+        size=status.st_size,
+        mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644,
+        owner=owner,
+    )
+
+
+def fingerprint(entries: Iterable[Entry]) -> Digest:
+    """The identity of a tree: paths, kinds, executable bits, link targets and contents.
+
+    Raises:
+        ContentError: a file changed while it was read.
+        OSError: a file cannot be read.
+    """
+    total = hashlib.sha256()
+    for entry in entries:
+        match entry:
+            case FileEntry():
+                detail = f"{entry.mode:o} {_hash(entry)}"
+            case SymlinkEntry():
+                detail = f"-> {entry.target}"
+            case _:
+                detail = "/"
+        total.update(f"{entry.path}\0{detail}\n".encode("utf-8", "surrogateescape"))
+    return Digest(f"sha256:{total.hexdigest()}")
+
+
+def _hash(entry: FileEntry) -> str:
+    total = hashlib.sha256()
+    with entry.content.open() as stream:
+        while data := stream.read(CHUNK):
+            total.update(data)
+    return total.hexdigest()
