@@ -1,0 +1,1 @@
+"""A small service that keeps notes, on Azure where Azure is configured."""
