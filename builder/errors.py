@@ -67,7 +67,17 @@ class StoreError(BuilderError):
 
 
 class TransportError(BuilderError):
-    """A connection failed before an answer came: name resolution, refusal, TLS, time."""
+    """A connection failed before the whole answer came: name resolution, refusal, TLS, time.
+
+    Args:
+        message: as for every error.
+        transient: whether the same request may well succeed a moment later.
+        hint: as for every error.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class RegistryError(BuilderError):

@@ -39,7 +39,7 @@ def account_entries(account: Account, *, passwd: bytes, group: bytes) -> list[En
 
 
 def _has(database: bytes, kind: str, name: str, number: int) -> bool:
-    for line in database.decode("utf-8", "surrogateescape").splitlines():
+    for line in database.decode("utf-8", "surrogateescape").split("\n"):
         fields = line.split(":")
         if len(fields) < 3:  # noqa: PLR2004 - name, password, number
             continue

@@ -11,7 +11,7 @@ import sys
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, Self, cast
 
 from layers.digest import Sink
 from layers.errors import LayerError
@@ -130,16 +130,42 @@ class _Zstd:
         self._sink.write(self._frame.flush())
 
 
+class _Decompressed:
+    """A decompressing stream; each library has a name of its own for damage, here it is OSError."""
+
+    def __init__(self, stream: Any, damage: type[Exception]) -> None:
+        self._stream = stream
+        self._damage = damage
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return cast("bytes", self._stream.read(size))
+        except self._damage as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def decompressed(stream: BinaryIO, media_type: str) -> BinaryIO:
     """The tar inside a layer blob, of every media type that registries hold.
+
+    What cannot be decompressed raises OSError or EOFError while it is read.
 
     Raises:
         LayerError: the media type is not a layer's.
     """
     if media_type.endswith(("tar.gzip", "tar+gzip", "tar.gz")):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-    if media_type.endswith("tar+zstd"):
-        return cast("BinaryIO", _zstd().ZstdFile(stream))
+        return cast("BinaryIO", _Decompressed(gzip.GzipFile(fileobj=stream), zlib.error))
+    if media_type.endswith(("tar+zstd", "tar.zstd")):
+        zstd = _zstd()
+        return cast("BinaryIO", _Decompressed(zstd.ZstdFile(stream), zstd.ZstdError))
     if media_type.endswith(".tar"):
         return stream
     raise LayerError(f"a layer of media type {media_type} cannot be read")

@@ -7,6 +7,7 @@ https://github.com/opencontainers/image-spec/blob/main/layer.md
 """
 
 import io
+import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +18,24 @@ from layers.errors import ContentError
 
 WHITEOUT_PREFIX = ".wh."
 _MODE_BITS = 0o7777
+_MAX_NAME = 255  # bytes; what Linux filesystems can hold
+_MAX_ID = 2**32 - 2  # the last number means "no change" to chown
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Numeric owner of an entry; names are never written, they would depend on the machine."""
+    """Numeric owner of an entry; names are never written, they would depend on the machine.
+
+    Raises:
+        ContentError: Linux has no such number.
+    """
 
     uid: int
     gid: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.uid <= _MAX_ID and 0 <= self.gid <= _MAX_ID):
+            raise ContentError(f"owner {self}: expected numbers from 0 to {_MAX_ID}")
 
     def __str__(self) -> str:
         return f"{self.uid}:{self.gid}"
@@ -59,8 +70,12 @@ class FileContent:
     path: Path
 
     def open(self) -> BinaryIO:
-        """The file, opened for reading."""
-        return self.path.open("rb")
+        """The file, opened for reading.
+
+        Raises:
+            OSError: it cannot be opened, or is a symbolic link.
+        """
+        return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +83,7 @@ class FileEntry:
     """A regular file of ``size`` bytes.
 
     Raises:
-        ContentError: the path or mode is not one that may stand in a layer.
+        ContentError: the path, mode or size is not one that may stand in a layer.
     """
 
     path: str
@@ -80,6 +95,8 @@ class FileEntry:
     def __post_init__(self) -> None:
         check_path(self.path)
         _check_mode(self.path, self.mode)
+        if self.size < 0:
+            raise ContentError(f"{self.path}: a file of {self.size} bytes cannot be")
 
     @classmethod
     def of(cls, path: str, data: bytes, *, mode: int = 0o644, owner: Owner = ROOT) -> "FileEntry":
@@ -152,7 +169,8 @@ def check_path(path: str) -> None:
     """Refuse a path that is not relative, normal and inside the image root.
 
     Raises:
-        ContentError: it is absolute, empty, not normal, climbs, holds a NUL or is a whiteout's.
+        ContentError: it is absolute, empty, not normal, climbs, holds a NUL, has a name that no
+            filesystem holds or is a whiteout's.
     """
     if not path or path.startswith("/") or posixpath.normpath(path) != path or "\0" in path:
         raise ContentError(f"not a path inside an image: {path!r}; expected e.g. 'app/src/main.py'")
@@ -164,6 +182,8 @@ def check_path(path: str) -> None:
             raise ContentError(
                 f"path {path!r}: names that start with {WHITEOUT_PREFIX!r} mean deletion in a layer"
             )
+        if len(part.encode("utf-8", "surrogateescape")) > _MAX_NAME:
+            raise ContentError(f"path {path!r} has a name of more than {_MAX_NAME} bytes")
 
 
 def _check_mode(path: str, mode: int) -> None:

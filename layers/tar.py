@@ -115,7 +115,8 @@ def _write_content(entry: FileEntry, sink: Sink) -> None:
                     break
                 sink.write(data)
     except OSError as error:
-        raise ContentError(f"/{entry.path}: reading {error.filename}: {error.strerror}") from error
+        source = f"reading {error.filename}" if error.filename else "reading its source"
+        raise ContentError(f"/{entry.path}: {source}: {error.strerror or error}") from error
     if left:
         raise ContentError(
             f"/{entry.path}: its source changed while it was read "

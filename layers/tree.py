@@ -60,8 +60,13 @@ class StableFile:
             ContentError: the file was written since the walk.
             OSError: it cannot be opened.
         """
-        handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
-        return cast("BinaryIO", _Watched(os.fdopen(handle, "rb"), self))
+        file = open(self.path, "rb", opener=_open_as_it_is)  # noqa: SIM115 - the reader closes it
+        return cast("BinaryIO", _Watched(file, self))
+
+
+def _open_as_it_is(path: str, flags: int) -> int:
+    """Neither through a link, nor waiting for a writer where a pipe took the file's place."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 class _Watched:
@@ -87,6 +92,7 @@ class _Watched:
 
     def _check(self) -> None:
         if signature(os.fstat(self._file.fileno())) != self._expected.signature:
+            self.close()
             raise ContentError(
                 f"{self._expected.path} changed while it was read",
                 hint="build again when nothing writes into the project",
@@ -119,7 +125,13 @@ def walk(root: Path, *, at: str, owner: Owner = ROOT, rules: Rules = EVERYTHING)
             return [_leaf(os.fsencode(root), at, owner)]
         return [DirEntry(path=at, owner=owner), *_below(os.fsencode(root), "", at, owner, rules)]
     except OSError as error:
-        raise ContentError(f"cannot read {error.filename!s}: {error.strerror}") from error
+        raise ContentError(_cannot_read(error)) from error
+
+
+def _cannot_read(error: OSError) -> str:
+    # Paths are asked for as bytes, and so are they in errors.
+    path = os.fsdecode(error.filename) if error.filename else "a file"
+    return f"cannot read {path}: {error.strerror}"
 
 
 def _below(directory: bytes, inner: str, at: str, owner: Owner, rules: Rules) -> Iterator[Entry]:
@@ -163,8 +175,7 @@ def fingerprint(entries: Iterable[Entry]) -> Digest:
     """The identity of a tree: paths, kinds, executable bits, link targets and contents.
 
     Raises:
-        ContentError: a file changed while it was read.
-        OSError: a file cannot be read.
+        ContentError: a file cannot be read, or changed while it was read.
     """
     total = hashlib.sha256()
     for entry in entries:
@@ -175,13 +186,17 @@ def fingerprint(entries: Iterable[Entry]) -> Digest:
                 detail = f"-> {entry.target}"
             case _:
                 detail = "/"
-        total.update(f"{entry.path}\0{detail}\n".encode("utf-8", "surrogateescape"))
+        # Neither paths nor targets hold a NUL; they may hold anything else.
+        total.update(f"{entry.path}\0{detail}\0".encode("utf-8", "surrogateescape"))
     return Digest(f"sha256:{total.hexdigest()}")
 
 
 def _hash(entry: FileEntry) -> str:
     total = hashlib.sha256()
-    with entry.content.open() as stream:
-        while data := stream.read(CHUNK):
-            total.update(data)
+    try:
+        with entry.content.open() as stream:
+            while data := stream.read(CHUNK):
+                total.update(data)
+    except OSError as error:
+        raise ContentError(_cannot_read(error)) from error
     return total.hexdigest()

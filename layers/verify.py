@@ -7,17 +7,17 @@ from typing import BinaryIO, cast
 
 from layers.compress import decompressed
 from layers.digest import CHUNK, VerifyingReader
-from layers.entries import check_path, parents
-from layers.errors import LayerError
+from layers.entries import WHITEOUT_PREFIX, check_path, parents
+from layers.errors import ContentError, LayerError
 from layers.layer import Layer
 
 
 class _Hashing:
     """A tar stream that is hashed while it is read."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, algorithm: str) -> None:
         self._stream = stream
-        self.hash = hashlib.sha256()
+        self.hash = hashlib.new(algorithm)
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
@@ -35,11 +35,15 @@ def read_members(layer: Layer) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | Non
     """
     with layer.source.open() as file:
         blob = cast("BinaryIO", VerifyingReader(file, layer.digest, layer.size))
-        tar = _Hashing(decompressed(blob, layer.media_type))
+        tar = _Hashing(decompressed(blob, layer.media_type), layer.diff_id.algorithm)
         try:
-            with tarfile.open(fileobj=cast("BinaryIO", tar), mode="r|") as archive:
+            with tarfile.open(
+                fileobj=cast("BinaryIO", tar), mode="r|", encoding="utf-8", errors="surrogateescape"
+            ) as archive:
                 for member in archive:
-                    yield member, cast("BinaryIO | None", archive.extractfile(member))
+                    # A stream cannot look for what a link points at.
+                    stream = archive.extractfile(member) if member.isreg() else None
+                    yield member, cast("BinaryIO | None", stream)
             while tar.read(CHUNK):
                 pass
         except (tarfile.TarError, EOFError, OSError) as error:
@@ -47,7 +51,7 @@ def read_members(layer: Layer) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | Non
     if tar.hash.hexdigest() != layer.diff_id.hex:
         raise LayerError(
             f"layer {layer.digest}: wanted diff_id {layer.diff_id}, "
-            f"its tar hashes to sha256:{tar.hash.hexdigest()}"
+            f"its tar hashes to {layer.diff_id.algorithm}:{tar.hash.hexdigest()}"
         )
 
 
@@ -59,7 +63,7 @@ def verify_layer(layer: Layer) -> int:
     """
     seen: set[str] = set()
     for member, _ in read_members(layer):
-        check_path(member.name)
+        _check_name(member.name, layer)
         if member.name in seen:
             raise LayerError(f"layer {layer.digest} has {member.name} twice")
         for parent in parents(member.name):
@@ -67,3 +71,11 @@ def verify_layer(layer: Layer) -> int:
                 raise LayerError(f"layer {layer.digest}: {member.name} comes before {parent}/")
         seen.add(member.name)
     return len(seen)
+
+
+def _check_name(name: str, layer: Layer) -> None:
+    directory, slash, last = name.rpartition("/")
+    try:
+        check_path(f"{directory}{slash}{last.removeprefix(WHITEOUT_PREFIX)}")
+    except ContentError as error:
+        raise LayerError(f"layer {layer.digest}: {error.message}") from None

@@ -1,0 +1,30 @@
+# Every target brings what it needs: .ci/setup is quick when nothing is missing.
+BIN := .venv/bin
+
+.PHONY: test lint quick demo setup venv clean
+
+test: setup lint
+	$(BIN)/pytest
+
+lint: venv
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# Neither engines nor the package index: under a minute.
+quick: venv
+	$(BIN)/pytest -m "not engine and not index"
+
+demo: setup
+	$(BIN)/python -m tests.demo
+
+setup:
+	@.ci/setup
+
+venv:
+	@.ci/setup venv
+
+clean:
+	rm -rf .ci/.tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,6 @@
+"""``python -m builder``."""
+
+from builder.cli import run
+
+if __name__ == "__main__":
+    run()

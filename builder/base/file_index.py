@@ -1,0 +1,132 @@
+"""A base's filesystem, as far as a build must know it."""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from builder.errors import BaseError
+from builder.target import Libc, Python
+from layers.entries import DirEntry
+
+_MAX_LINKS = 40
+_PYTHON = re.compile(r"(?:.*/)?python(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileIndex:
+    """Every file of an image, by its path relative to the root.
+
+    Attributes:
+        directories: with mode and owner; the root itself is not listed.
+        symlinks: link to target, as written.
+        files: file to mode; devices count as files without executable bits.
+        passwd: content of ``/etc/passwd``; empty when there is none.
+        group: content of ``/etc/group``; empty when there is none.
+        libc: the C library that the image's own programs use.
+    """
+
+    directories: Mapping[str, DirEntry]
+    symlinks: Mapping[str, str]
+    files: Mapping[str, int]
+    passwd: bytes = b""
+    group: bytes = b""
+    libc: Libc | None = None
+    _interpreters: Mapping[str, list[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[str]] = {}
+        for paths in (self.files, self.symlinks):
+            for path in paths:
+                if "python" in path and _PYTHON.fullmatch(path):
+                    found.setdefault(path.rpartition("/")[0], []).append(path)
+        object.__setattr__(self, "_interpreters", found)
+
+    def resolve(self, path: str) -> str:
+        """Where a path leads when every symbolic link in it is followed.
+
+        Args:
+            path: relative to the root, or absolute in the image; what does not exist is kept.
+
+        Raises:
+            BaseError: the links go round in circles.
+        """
+        return self._walk(path, follow_last=True)
+
+    def resolve_parent(self, path: str) -> str:
+        """Where a path stands: links are followed in all of its components but the last.
+
+        Raises:
+            BaseError: the links go round in circles.
+        """
+        return self._walk(path, follow_last=False)
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a path leads to a file that somebody may execute."""
+        return bool(self.files.get(self.resolve(path), 0) & 0o111)
+
+    def python(self, search_path: str) -> Python | None:
+        """The Python that the image runs as ``python3``; None when it has none.
+
+        Args:
+            search_path: directories with colons between them, as in ``PATH``.
+
+        Raises:
+            BaseError: symbolic links go round in circles.
+        """
+        for directory in search_path.split(":"):
+            if directory.startswith("/") and (found := self._python_in(self.resolve(directory))):
+                return found
+        return None
+
+    def _python_in(self, directory: str) -> Python | None:
+        for path in self._python_names(directory):
+            name = _PYTHON.fullmatch(path)
+            if name and self.is_executable(path):
+                return Python(version=(int(name[1]), int(name[2])), path=f"/{path}")
+        return None
+
+    def _python_names(self, directory: str) -> Iterator[str]:
+        """What ``python3`` is called on its way to the file, else what lies beside it."""
+        path = f"{directory}/python3".lstrip("/")
+        for _ in range(_MAX_LINKS):
+            target = self.symlinks.get(path)
+            if target is None:
+                break
+            path = self._walk(_join(path, target), follow_last=False)
+            yield path
+        beside = self._interpreters.get(directory, ())
+        yield from sorted(beside, key=_minor, reverse=True)
+
+    def _walk(self, path: str, *, follow_last: bool) -> str:
+        ahead = deque(_components(path))
+        done: list[str] = []
+        links = 0
+        while ahead:
+            part = ahead.popleft()
+            if part == "..":
+                # Above the root is the root, as in every chroot.
+                del done[-1:]
+                continue
+            done.append(part)
+            target = self.symlinks.get("/".join(done)) if ahead or follow_last else None
+            if target is None:
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise BaseError(f"/{path.lstrip('/')}: its symbolic links go round in circles")
+            del done[0 if target.startswith("/") else -1 :]
+            ahead.extendleft(reversed(_components(target)))
+        return "/".join(done)
+
+
+def _components(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in {"", "."}]
+
+
+def _join(link: str, target: str) -> str:
+    return target if target.startswith("/") else f"{link.rpartition('/')[0]}/{target}"
+
+
+def _minor(path: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in path.rpartition("python")[2].split("."))

@@ -1,0 +1,110 @@
+"""From the user's words for a base to the base."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.base.base import Base, BaseRequest
+from builder.base.docker_archive_source import DockerArchiveSource
+from builder.base.indexing import file_index
+from builder.base.intake import load_image
+from builder.base.layout_source import LayoutSource, OciArchiveSource
+from builder.base.registry_source import RegistrySource
+from builder.base.source import BaseSource
+from builder.base.storage_source import ContainersStorageSource
+from builder.errors import (
+    BaseError,
+    DocumentError,
+    EngineError,
+    LayerError,
+    RegistryError,
+    TransportError,
+)
+from builder.events import EventSink, ignore
+from builder.process import CommandRunner
+from builder.process import run as run_process
+from builder.store.layout import Store
+
+
+def find_base(
+    request: BaseRequest,
+    *,
+    store: Store,
+    events: EventSink = ignore,
+    run: CommandRunner = run_process,
+) -> Base:
+    """The base image that was asked for, whole in the store, and its filesystem's index.
+
+    Raises:
+        BaseError: it is nowhere, is for another platform, or makes no sense.
+        ReferenceFormatError: the source is neither a reference nor one of the other forms.
+        SettingsError: the mirror is no address.
+        RegistryError: the registry does not give it.
+        TransportError: the registry cannot be reached.
+        EngineError: podman or skopeo failed.
+        LayerError: a blob is not what its digest promises.
+        StoreError: the store cannot be read or written.
+    """
+    source = base_source(request, events=events, run=run)
+    with _about(request.source):
+        manifest = source.bring(request.platform, store)
+        image = load_image(manifest, store)
+        files = file_index(image, store)
+    is_published = isinstance(source, RegistrySource)
+    return Base(name=source.name, is_published=is_published, image=image, files=files)
+
+
+def base_source(request: BaseRequest, *, events: EventSink, run: CommandRunner) -> BaseSource:
+    """The kind of source that a request names.
+
+    Raises:
+        ReferenceFormatError: none of them.
+        SettingsError: the mirror is no address.
+    """
+    source = request.source
+    kind, _, rest = source.partition(":")
+    match kind:
+        case "oci":
+            path, tag = split_path(rest)
+            return LayoutSource(name=source, path=path, tag=tag)
+        case "oci-archive":
+            path, tag = split_path(rest)
+            return OciArchiveSource(name=source, path=path, tag=tag)
+        case "docker-archive":
+            path, tag = split_path(rest)
+            return DockerArchiveSource(name=source, path=path, reference=tag)
+        case "containers-storage":
+            return ContainersStorageSource(name=source, image=rest, run=run)
+        case _:
+            return RegistrySource.of(request, events)
+
+
+def split_path(text: str) -> tuple[Path, str | None]:
+    """A path and the name after it; both may hold colons, so what is on disk decides."""
+    pieces = text.split(":")
+    for count in range(1, len(pieces) + 1):
+        path = Path(":".join(pieces[:count])).expanduser()
+        if path.exists():
+            return path, ":".join(pieces[count:]) or None
+    return Path(pieces[0]).expanduser(), ":".join(pieces[1:]) or None
+
+
+@contextmanager
+def _about(source: str) -> Iterator[None]:
+    """Say in every error which base it was about."""
+    try:
+        yield
+    except DocumentError as error:
+        raise BaseError(f"base {source}: {error.message}", hint=error.hint) from error
+    except TransportError as error:
+        raise TransportError(
+            f"base {source}: {error.message}",
+            transient=error.transient,
+            hint=f"{error.hint or 'check the network'}; a mirror or a local base "
+            "(oci:DIR, docker-archive:FILE, containers-storage:NAME) does without it",
+        ) from error
+    except RegistryError as error:
+        message = f"base {source}: {error.message}"
+        raise RegistryError(message, status=error.status, hint=error.hint) from error
+    except (BaseError, EngineError, LayerError) as error:
+        raise type(error)(f"base {source}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,244 @@
+"""An image's layers, read once from the bottom up, and what of their files is worth knowing.
+
+https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
+"""
+
+import hashlib
+import posixpath
+import re
+import tarfile  # noqa: TID251 - layers that other tools wrote are read here
+import zlib
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol, cast
+
+from builder.base.libc import LIBC_FILE, MAX_LIBC, LibcFile, recognise
+from builder.errors import LayerError
+from layers.compress import decompressed
+from layers.digest import CHUNK
+from layers.entries import WHITEOUT_PREFIX, DirEntry, Owner, parents
+from layers.layer import Layer
+
+type Node = DirEntry | str | int
+"""A directory, a symbolic link's target, or a file's mode; a device counts as a file that
+nobody may execute."""
+
+_OPAQUE = ".wh..wh..opq"
+_RESERVED = ".wh..wh."
+_BUFFER = 1 << 18
+_MAX_CONTENT = 16 << 20
+_ODD_NAME = re.compile(r"//|(?:^|/)\.\.?(?:/|$)")
+_DAMAGES = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
+
+
+@dataclass(slots=True)
+class Filesystem:
+    """What a container would see.
+
+    Attributes:
+        nodes: by path.
+        contents: of the files that were wanted, by path.
+        libcs: the C libraries among the files, by path.
+    """
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    libcs: dict[str, LibcFile] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Change:
+    """One layer: what it adds, and what it takes from those below.
+
+    Attributes:
+        wanted: paths of files whose content is kept.
+        added: what the layer has.
+        hidden: paths that it deletes.
+        emptied: directories that it empties.
+    """
+
+    wanted: AbstractSet[str]
+    added: Filesystem = field(default_factory=Filesystem)
+    hidden: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
+
+
+def scan(layers: Iterable[Layer], wanted: AbstractSet[str]) -> Filesystem:
+    """Read layers from the bottom up.
+
+    Args:
+        layers: each one's blob is read to its end and checked against digest and diff_id.
+        wanted: paths of small files whose content is kept.
+
+    Raises:
+        LayerError: a blob is not what was promised, or cannot be read as a tar.
+    """
+    whole = Filesystem()
+    for layer in layers:
+        _apply(whole, _read(layer, wanted))
+    return whole
+
+
+def _read(layer: Layer, wanted: AbstractSet[str]) -> _Change:
+    change = _Change(wanted)
+    with layer.source.open() as blob:
+        try:
+            with decompressed(blob, layer.media_type) as stream:
+                hashing = _HashingReader(stream)
+                _read_tar(cast("BinaryIO", hashing), change)
+                # The verdicts on blob and tar fall at their ends, behind the tar's end marker.
+                _drain(hashing)
+                _drain(blob)
+        except _DAMAGES as error:
+            raise LayerError(f"layer {layer.digest} cannot be read: {error}") from error
+    if hashing.hexdigest != layer.diff_id.hex:
+        raise LayerError(
+            f"layer {layer.digest}: wanted the tar {layer.diff_id}, got sha256:{hashing.hexdigest}"
+        )
+    return change
+
+
+def _read_tar(stream: BinaryIO, change: _Change) -> None:
+    with tarfile.open(
+        fileobj=stream, mode="r|", bufsize=_BUFFER, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        for member in _members(tar):
+            path = _normal(member.name)
+            if path and not _take_whiteout(path, change):
+                _take(path, member, change.added)
+                if member.isfile():
+                    _take_content(path, member, tar, change)
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (member := tar.next()) is not None:
+        yield member
+        # The library remembers every member it saw; a stream never looks back.
+        cast("Any", tar).members.clear()
+
+
+def _normal(name: str) -> str:
+    name = name.removeprefix("./").strip("/")
+    return posixpath.normpath(f"/{name}")[1:] if _ODD_NAME.search(name) else name
+
+
+def _take_whiteout(path: str, change: _Change) -> bool:
+    if WHITEOUT_PREFIX not in path:
+        return False
+    directory, _, name = path.rpartition("/")
+    if name == _OPAQUE:
+        change.emptied.add(directory)
+        return True
+    if name.startswith(WHITEOUT_PREFIX) and not name.startswith(_RESERVED):
+        change.hidden.add(f"{directory}/{name.removeprefix(WHITEOUT_PREFIX)}".lstrip("/"))
+        return True
+    # What else is below the reserved names is a storage driver's own affair.
+    return any(part.startswith(WHITEOUT_PREFIX) for part in path.split("/"))
+
+
+def _take(path: str, member: tarfile.TarInfo, added: Filesystem) -> None:
+    mode = member.mode & 0o7777
+    # A later entry of the same path counts.
+    added.contents.pop(path, None)
+    added.libcs.pop(path, None)
+    if member.isdir():
+        owner = Owner(member.uid, member.gid)
+        added.nodes[path] = DirEntry(path=path, mode=mode, owner=owner)
+    elif member.issym():
+        added.nodes[path] = member.linkname
+    elif member.islnk():
+        _take_hard_link(path, _normal(member.linkname), mode, added)
+    else:
+        added.nodes[path] = mode if member.isfile() else mode & ~0o111
+
+
+def _take_hard_link(path: str, first: str, mode: int, added: Filesystem) -> None:
+    there = added.nodes.get(first, mode)
+    added.nodes[path] = mode if isinstance(there, DirEntry) else there
+    if first in added.contents:
+        added.contents[path] = added.contents[first]
+    if first in added.libcs:
+        added.libcs[path] = added.libcs[first]
+
+
+def _take_content(
+    path: str, member: tarfile.TarInfo, tar: tarfile.TarFile, change: _Change
+) -> None:
+    is_wanted = path in change.wanted and member.size <= _MAX_CONTENT
+    is_libc = LIBC_FILE.fullmatch(path) and member.size <= MAX_LIBC
+    if not (is_wanted or is_libc):
+        return
+    stream = tar.extractfile(member)
+    data = stream.read() if stream else b""
+    if is_wanted:
+        change.added.contents[path] = data
+    if is_libc and (libc := recognise(path, data)):
+        change.added.libcs[path] = libc
+
+
+def _apply(whole: Filesystem, change: _Change) -> None:
+    added = change.added
+    _add_parents(whole, added)
+    # A directory that became something else takes along what was in it.
+    replaced = {
+        path
+        for path, node in added.nodes.items()
+        if not isinstance(node, DirEntry) and isinstance(whole.nodes.get(path), DirEntry)
+    }
+    _remove(whole, change.hidden | replaced, change.emptied)
+    for path in added.nodes:
+        whole.contents.pop(path, None)
+        whole.libcs.pop(path, None)
+    whole.nodes |= added.nodes
+    whole.contents |= added.contents
+    whole.libcs |= added.libcs
+
+
+def _add_parents(whole: Filesystem, added: Filesystem) -> None:
+    """A file needs its directories, though a layer may not list them."""
+    needed = {parent for path in added.nodes for parent in parents(path)} - added.nodes.keys()
+    for path in needed:
+        if not isinstance(whole.nodes.get(path), DirEntry):
+            added.nodes[path] = DirEntry(path=path)
+
+
+def _remove(whole: Filesystem, trees: AbstractSet[str], emptied: AbstractSet[str]) -> None:
+    if not trees and not emptied:
+        return
+    below = trees | emptied
+    gone = [
+        path
+        for path in whole.nodes
+        if path in trees or "" in emptied or any(above in below for above in parents(path))
+    ]
+    for path in gone:
+        del whole.nodes[path]
+        whole.contents.pop(path, None)
+        whole.libcs.pop(path, None)
+
+
+class _HashingReader:
+    """Passes a tar on, and knows what it hashed to and that it cannot be sought in."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _drain(stream: _Readable) -> None:
+    while stream.read(CHUNK):
+        pass

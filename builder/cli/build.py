@@ -1,0 +1,138 @@
+"""``build``: a project becomes an image, goes where it should, and proves itself."""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from builder.build import Planned, Workshop, build, plan_build
+from builder.cli.console import Console, emit
+from builder.cli.environment import container_env
+from builder.destinations.destination import Destination
+from builder.destinations.parse import parse_destination
+from builder.engine import podman_available
+from builder.errors import EngineError, SettingsError, StoreError
+from builder.events import Notice, step
+from builder.oci.image import Image
+from builder.process import run
+from builder.store.layout import Store, write_atomically
+
+_FLAGS = ("base", "base-mirror", "pull", "platform", "tags", "outputs")
+
+
+def command(options: argparse.Namespace, console: Console) -> int:
+    """Run ``build``; the exit code.
+
+    Raises:
+        BuilderError: of every kind.
+    """
+    _refuse_contradictions(options)
+    env = container_env(options.env)
+    shop = Workshop(store=Store.at_home(), run=run, events=console)
+    flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
+    planned = plan_build(Path(options.project), flags, os.environ, shop)
+    destinations = _destinations(planned, options, shop)
+    if options.dry_run:
+        emit(json.dumps(_dry_run(planned, destinations), indent=2))
+        return 0
+    image = build(planned, shop)
+    went = _deliver(image, planned, destinations, shop)
+    report = _prove(planned, env, shop) if options.test else None
+    result = _result(image, planned, went) | ({"health": report} if report else {})
+    if options.metadata_file:
+        _write(Path(options.metadata_file), result)
+    lines = [json.dumps(result, indent=2)] if options.json else result["references"]
+    emit("\n".join(lines))
+    return 0
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.test and options.load is False:
+        raise SettingsError("--test starts the image in podman, and --no-load keeps it from there")
+    if options.test and options.dry_run:
+        raise SettingsError("--test needs an image, and --dry-run builds none")
+    if options.env and not options.test:
+        raise SettingsError(
+            "--env is for the container under test, and --test was not given",
+            hint="variables of the image itself stand in [tool.builder.env]",
+        )
+
+
+def _destinations(
+    planned: Planned, options: argparse.Namespace, shop: Workshop
+) -> list[Destination]:
+    """Where the image goes beside the store; podman too, unless it is unwanted or not there."""
+    wanted = list(planned.app.settings.outputs)
+    if "podman" not in wanted and options.load is not False:
+        if podman_available():
+            wanted.append("podman")
+        elif options.load or options.test:
+            raise EngineError(
+                "podman is not installed, or not on PATH",
+                hint="install podman, or build with --no-load and without --test",
+            )
+        else:
+            shop.events(Notice("not loaded: podman is not installed"))
+    return [parse_destination(text, store=shop.store, run=shop.run) for text in wanted]
+
+
+def _deliver(
+    image: Image, planned: Planned, destinations: list[Destination], shop: Workshop
+) -> dict[str, str]:
+    went = {}
+    for destination in destinations:
+        with step(shop.events, destination.label) as done:
+            done.detail = destination.put(image, planned.plan.names)
+        went[destination.label] = done.detail
+    return went
+
+
+def _prove(planned: Planned, env: Mapping[str, str], shop: Workshop) -> dict[str, Any]:
+    from builder.cli.test import health_check, prove
+
+    name = planned.plan.names[0].local
+    return prove(health_check(name, planned.app.settings, env), shop.events)
+
+
+def _dry_run(planned: Planned, destinations: list[Destination]) -> dict[str, Any]:
+    plan = planned.plan
+    return {
+        **plan.to_json(),
+        "key": str(plan.key),
+        "destinations": [destination.label for destination in destinations],
+    }
+
+
+def _result(image: Image, planned: Planned, went: Mapping[str, str]) -> dict[str, Any]:
+    plan = planned.plan
+    inherited = len(planned.base.image.layers)
+    names = [*["base"] * inherited, *(layer.name for layer in plan.layers)]
+    return {
+        "digest": str(image.digest),
+        "references": [f"{name.local}@{image.digest}" for name in plan.names],
+        "platform": str(plan.target.platform),
+        "size": image.size,
+        "base": dict(plan.base),
+        "key": str(plan.key),
+        "layers": [
+            {
+                "name": name,
+                "media_type": layer.media_type,
+                "digest": str(layer.digest),
+                "diff_id": str(layer.diff_id),
+                "size": layer.size,
+            }
+            for name, layer in zip(names, image.layers, strict=True)
+        ],
+        "destinations": dict(went),
+    }
+
+
+def _write(path: Path, result: Mapping[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{json.dumps(result, indent=2)}\n".encode(), path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""Where an image goes, beside the builder's own store: layouts, archives and engines."""

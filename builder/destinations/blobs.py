@@ -1,0 +1,127 @@
+"""The blobs of an image, each verified whenever it is read."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Self, cast
+
+from builder.oci.descriptor import Descriptor
+from builder.oci.image import Image
+from builder.store.layout import Layout
+from layers.compress import decompressed
+from layers.digest import CHUNK, DiffId, HashingWriter, VerifyingReader
+from layers.entries import BytesContent, Content
+from layers.errors import LayerError
+from layers.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob as content that refuses, at its end, bytes that are not the blob's."""
+
+    descriptor: Descriptor
+    source: Content
+
+    def open(self) -> BinaryIO:
+        """The blob from its first byte on."""
+        return cast("BinaryIO", _Verified(self.source.open(), self.descriptor))
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The tar inside a layer blob, as content."""
+
+    layer: Layer
+
+    def open(self) -> BinaryIO:
+        """The tar from its first byte on."""
+        return cast("BinaryIO", _Tar(self._blob.open(), self.layer.media_type))
+
+    def measure(self) -> int:
+        """Bytes of the tar, once blob and tar have proved to be what the layer promises.
+
+        Raises:
+            LayerError: they are something else.
+        """
+        # The blob first: a decompressor would stumble over a damaged one in its own words.
+        with self._blob.open() as stream:
+            while stream.read(CHUNK):
+                pass
+        tar = HashingWriter(_Nowhere())
+        with self.open() as stream:
+            while data := stream.read(CHUNK):
+                tar.write(data)
+        got = DiffId(f"sha256:{tar.hexdigest}")
+        if got != self.layer.diff_id:
+            raise LayerError(
+                f"layer {self.layer.digest}: its tar should be {self.layer.diff_id}, it is {got}"
+            )
+        return tar.size
+
+    @property
+    def _blob(self) -> Blob:
+        return Blob(Descriptor.of_layer(self.layer), self.layer.source)
+
+
+def blobs(image: Image) -> Iterator[Blob]:
+    """Everything an image is made of, in the order to write it: what is pointed at comes first."""
+    for layer in image.layers:
+        yield Blob(Descriptor.of_layer(layer), layer.source)
+    for document in (image.config, image.manifest):
+        yield Blob(document.descriptor(), BytesContent(document.raw))
+
+
+def add_blobs(image: Image, layout: Layout) -> None:
+    """Copy an image's blobs into a layout, except those that it has.
+
+    Raises:
+        StoreError: the layout cannot be written.
+        LayerError: a blob's bytes are not its digest's.
+    """
+    for blob in blobs(image):
+        if not layout.has(blob.descriptor):
+            with blob.open() as stream:
+                layout.add(stream, blob.descriptor)
+
+
+class _Verified(io.RawIOBase):
+    """A stream read through its digest; a real file object, as decompressors want one."""
+
+    def __init__(self, stream: BinaryIO, descriptor: Descriptor) -> None:
+        super().__init__()
+        self._stream = stream
+        self._reader = VerifyingReader(stream, descriptor.digest, descriptor.size)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._reader.read(-1 if size is None else size)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Tar:
+    """A decompressed stream that closes the compressed one too; decompressors leave it open."""
+
+    def __init__(self, blob: BinaryIO, media_type: str) -> None:
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(blob)
+        self.read = self._stack.enter_context(decompressed(blob, media_type)).read
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Nowhere:
+    def write(self, data: bytes, /) -> object:
+        return len(data)

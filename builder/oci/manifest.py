@@ -1,0 +1,114 @@
+"""Manifests and indexes, OCI's and Docker's.
+
+https://github.com/opencontainers/image-spec/blob/main/manifest.md
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from builder.errors import DocumentError
+from builder.oci import media_types
+from builder.oci.descriptor import Descriptor
+from builder.oci.document import Document, canonical_json, parse_object
+from builder.oci.members import items, optional_text, text_map
+from builder.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One image for one platform."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def to_document(self) -> Document["Manifest"]:
+        """This manifest as an OCI document."""
+        value: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": media_types.MANIFEST,
+            "config": self.config.to_json(),
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+        if self.annotations:
+            value["annotations"] = dict(self.annotations)
+        return Document(canonical_json(value), self, media_types.MANIFEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A list of manifests, usually one per platform."""
+
+    manifests: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def to_document(self) -> Document["Index"]:
+        """This index as an OCI document."""
+        value: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": media_types.INDEX,
+            "manifests": [manifest.to_json() for manifest in self.manifests],
+        }
+        if self.annotations:
+            value["annotations"] = dict(self.annotations)
+        return Document(canonical_json(value), self, media_types.INDEX)
+
+    def select(self, platform: Platform) -> Descriptor:
+        """The manifest for a platform: of those that match, the first of its very variant.
+
+        Raises:
+            DocumentError: there is none; the message lists what there is.
+        """
+        offered = [(m.platform, m) for m in self.manifests if m.platform]
+        exact = [m for there, m in offered if there.specific == platform.specific]
+        if found := exact or [m for there, m in offered if there.matches(platform)]:
+            return found[0]
+        names = ", ".join(str(there) for there, _ in offered) or "none named"
+        raise DocumentError(f"the index has no manifest for {platform}; it offers: {names}")
+
+
+def parse_manifest(raw: bytes, media_type: str | None = None) -> Document[Manifest]:
+    """Read a manifest.
+
+    Args:
+        raw: the bytes as fetched.
+        media_type: what the one who gave the bytes calls them; the document's own word wins.
+
+    Raises:
+        DocumentError: the bytes are not an image manifest.
+    """
+    value = parse_object(raw, "manifest")
+    kind = optional_text(value, "mediaType", "manifest") or media_type or media_types.MANIFEST
+    if kind not in media_types.MANIFESTS:
+        raise DocumentError(f"not an image manifest: media type {kind}")
+    layers = items(value, "layers", "manifest")
+    manifest = Manifest(
+        config=Descriptor.parse(value.get("config"), "manifest.config"),
+        layers=tuple(Descriptor.parse(v, f"manifest.layers[{i}]") for i, v in enumerate(layers)),
+        annotations=text_map(value, "annotations", "manifest"),
+    )
+    return Document(raw, manifest, kind)
+
+
+def parse_index(raw: bytes, media_type: str | None = None) -> Document[Index]:
+    """Read an index or a Docker manifest list.
+
+    Raises:
+        DocumentError: the bytes are not an index.
+    """
+    value = parse_object(raw, "index")
+    kind = optional_text(value, "mediaType", "index") or media_type or media_types.INDEX
+    if kind not in media_types.INDEXES:
+        raise DocumentError(f"not an image index: media type {kind}")
+    if "manifests" not in value:
+        raise DocumentError("not an image index: it has no manifests")
+    manifests = items(value, "manifests", "index")
+    index = Index(
+        manifests=tuple(
+            Descriptor.parse(v, f"index.manifests[{i}]") for i, v in enumerate(manifests)
+        ),
+        annotations=text_map(value, "annotations", "index"),
+    )
+    return Document(raw, index, kind)

@@ -1,0 +1,233 @@
+"""What will be built, as pure data: it can be printed, compared and hashed before anything runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from builder.base.base import Base
+from builder.errors import SettingsError
+from builder.oci.document import canonical_json
+from builder.oci.reference import Reference
+from builder.project.lock import Lock
+from builder.project.pyproject import Pyproject
+from builder.project.revision import Revision
+from builder.project.source import Source
+from builder.settings import Include, Settings
+from builder.target import Target
+from layers.compress import Codec
+from layers.digest import Digest
+from layers.layer import FORMAT
+
+_OWN_PREFIX = "org.opencontainers.image."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPlan:
+    """One layer to be made.
+
+    Attributes:
+        name: what it is called in the output and the image's history.
+        inputs: everything its bytes depend on, by name; digests and choices, never paths or times.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+
+    @property
+    def key(self) -> Digest:
+        """The same key means the same bytes."""
+        return Digest.of(canonical_json({"name": self.name, **self.inputs}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """An image to be made.
+
+    Attributes:
+        base: name and digest of the base.
+        target: what it will run on.
+        layers: on top of the base's, from the bottom.
+        codec: how layers are compressed.
+        run: the config's ``config`` member, complete.
+        created: RFC 3339.
+        annotations: of the manifest; the config's labels hold them too.
+        names: what the image will be called.
+    """
+
+    base: Mapping[str, str]
+    target: Target
+    layers: tuple[LayerPlan, ...]
+    codec: Codec
+    run: Mapping[str, Any]
+    created: str
+    annotations: Mapping[str, str]
+    names: tuple[Reference, ...]
+
+    @property
+    def key(self) -> Digest:
+        """The build key: the same plan gives the same image."""
+        members = self.to_json() | {"base": self.base["digest"]}
+        del members["names"]
+        return Digest.of(canonical_json(members))
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as the dry run prints it."""
+        return {
+            "base": dict(self.base),
+            "platform": str(self.target.platform),
+            "python": self.target.python.minor,
+            "libc": str(self.target.libc),
+            "layers": [
+                {"name": layer.name, "key": str(layer.key), "inputs": dict(layer.inputs)}
+                for layer in self.layers
+            ],
+            "config": dict(self.run),
+            "created": self.created,
+            "annotations": dict(self.annotations),
+            "names": [name.local for name in self.names],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What is known of an application before anything is installed."""
+
+    pyproject: Pyproject
+    settings: Settings
+    lock: Lock
+    source: Source
+    revision: Revision
+
+
+def make_plan(app: Application, base: Base, target: Target, source_digest: Digest) -> BuildPlan:
+    """Settings, lock and facts of the base become a plan.
+
+    Args:
+        app: the application.
+        base: its base image.
+        target: what the base is for.
+        source_digest: of everything the project itself contributes.
+
+    Raises:
+        SettingsError: the image would have nothing to run.
+        ReferenceFormatError: a tag is not a reference.
+    """
+    settings = app.settings
+    annotations = _annotations(app, base)
+    names = settings.tags or (f"localhost/{app.pyproject.name}:latest",)
+    return BuildPlan(
+        base={"name": base.name, "digest": str(base.digest)},
+        target=target,
+        layers=_layers(app, base, target, source_digest),
+        codec=settings.compression,
+        run=_run_config(app, base, annotations),
+        created=app.revision.created,
+        annotations=annotations,
+        names=tuple(Reference.parse(name) for name in names),
+    )
+
+
+def _layers(
+    app: Application, base: Base, target: Target, source_digest: Digest
+) -> tuple[LayerPlan, ...]:
+    settings = app.settings
+    account = {"user": settings.user.name, "owner": str(settings.user.owner)}
+    # A layer repeats the directories of the base that lead to its files, so the base counts.
+    place = {
+        "base": str(base.digest),
+        "workdir": settings.workdir,
+        "owner": str(settings.user.owner),
+        "codec": settings.compression.identity,
+        "format": FORMAT,
+    }
+    fit = {
+        "python": target.python.minor,
+        "interpreter": target.python.path,
+        "platform": str(target.platform),
+        "libc": str(target.libc),
+    }
+    chosen = {"extras": list(settings.extras), "groups": list(settings.groups)}
+    third_party = {"lock": str(app.lock.third_party)}
+    taken = {
+        "source": str(source_digest),
+        "parts": list(app.source.parts),
+        "include": [_include_json(include) for include in settings.include],
+    }
+    return (
+        LayerPlan(name="account", inputs={**place, **account}),
+        LayerPlan(name="dependencies", inputs={**place, **fit, **chosen, **third_party}),
+        LayerPlan(name="project", inputs={**place, **fit, **chosen, **taken}),
+    )
+
+
+def _include_json(include: Include) -> dict[str, Any]:
+    return {
+        "source": include.source,
+        "destination": include.destination,
+        "mode": None if include.mode is None else f"{include.mode:04o}",
+        "owner": None if include.owner is None else str(include.owner),
+    }
+
+
+def _run_config(app: Application, base: Base, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The base's ``config`` member with the settings laid over it, as a Dockerfile would."""
+    settings, inherited = app.settings, base.image.config.value
+    run = dict(inherited.run)
+    run["User"] = str(settings.user.owner)
+    run["WorkingDir"] = settings.workdir
+    run["Env"] = [f"{name}={value}" for name, value in _env(app, inherited.env).items()]
+    run["ExposedPorts"] = {**(run.get("ExposedPorts") or {}), **{p: {} for p in settings.ports}}
+    if settings.entrypoint is not None:
+        # As with ENTRYPOINT in a Dockerfile, the base's Cmd meant the base's Entrypoint.
+        run["Entrypoint"] = list(settings.entrypoint)
+        run.pop("Cmd", None)
+    if settings.command is not None:
+        run["Cmd"] = list(settings.command)
+    if not settings.command and not settings.entrypoint:
+        raise SettingsError(
+            f"{app.pyproject.path}: nothing says what the image runs",
+            hint='add [tool.builder] with app = "package.module:app", or cmd = ["..."]',
+        )
+    # What the base says of itself (its title, its source) is not true of this image.
+    own = {k: v for k, v in inherited.labels.items() if not k.startswith(_OWN_PREFIX)}
+    run["Labels"] = {**own, **labels, **settings.labels}
+    return run
+
+
+def _env(app: Application, inherited: Mapping[str, str]) -> dict[str, str]:
+    settings = app.settings
+    path = inherited.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    env = {
+        **inherited,
+        "PATH": f"{settings.venv}/bin:{path}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not app.pyproject.is_package and "src" in app.source.parts:
+        # Nothing installs such a project into the venv; its packages are found where they lie.
+        env["PYTHONPATH"] = f"{settings.workdir}/src"
+    return {**env, **settings.env}
+
+
+def _annotations(app: Application, base: Base) -> dict[str, str]:
+    """The keys that the specification defines.
+
+    https://github.com/opencontainers/image-spec/blob/main/annotations.md
+    """
+    metadata = app.pyproject.metadata
+    urls = {key.lower(): str(url) for key, url in metadata.get("urls", {}).items()}
+    licence = metadata.get("license")
+    known = {
+        "title": app.pyproject.name,
+        "description": metadata.get("description"),
+        "version": app.pyproject.version,
+        "licenses": licence if isinstance(licence, str) else None,
+        "source": urls.get("source") or urls.get("repository"),
+        "revision": app.revision.commit,
+        "created": app.revision.created,
+        "base.name": base.name if base.is_published else None,
+        "base.digest": str(base.digest),
+    }
+    own = {f"{_OWN_PREFIX}{key}": value for key, value in known.items() if value}
+    # A label of the user's that has such a name is about the image as much as ours are.
+    return own | {k: v for k, v in app.settings.labels.items() if k.startswith(_OWN_PREFIX)}

@@ -1,0 +1,111 @@
+"""The only module that starts processes."""
+
+import os
+import shutil
+import subprocess  # noqa: TID251 - this is the module that the ban points to
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_GRACE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A process that ended: what it was, its exit code and what it wrote."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it said about itself, for an error message."""
+        said = self.stderr.strip() or self.stdout.strip()
+        return "\n".join(said.splitlines()[-20:]) or f"exit code {self.code}, without a word"
+
+
+class CommandRunner(Protocol):
+    """Runs one command to its end."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        environ: Mapping[str, str | None] | None = None,
+        stdin: str = "",
+    ) -> Completed:
+        """Run ``argv``; a non-zero exit code is an answer, not an exception.
+
+        Args:
+            argv: the program's path or name, and its arguments; never a shell's line.
+            cwd: where it runs; here when omitted.
+            environ: variables on top of this process's own; None takes one away.
+            stdin: what it may read.
+
+        Raises:
+            FileNotFoundError: there is no such program.
+        """
+        ...
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environ: Mapping[str, str | None] | None = None,
+    stdin: str = "",
+) -> Completed:
+    """The ``CommandRunner`` of real life. On Ctrl-C the child has ended before this returns."""
+    variables = {**os.environ, **(environ or {})}
+    done = subprocess.run(  # noqa: S603 - argv is ours, and no shell reads it
+        list(argv),
+        cwd=cwd,
+        env={name: value for name, value in variables.items() if value is not None},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def service(argv: Sequence[str], *, log: Path) -> Iterator[None]:
+    """Keep a program running for as long as the block lasts; its output goes to ``log``.
+
+    It runs in a session of its own, so Ctrl-C on the terminal reaches us and not it: the block
+    may still need it to clean up. It gets SIGTERM, and SIGKILL after a few seconds.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603 - argv is ours, and no shell reads it
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def find(program: str) -> str | None:
+    """Where a program is on PATH; None when it is not."""
+    return shutil.which(program)

@@ -1,0 +1,129 @@
+"""What uv installs for an image: two staged environments from one private copy."""
+
+import platform
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import InstallError
+from builder.events import Caution, EventSink
+from builder.oci.platform import Platform
+from builder.process import CommandRunner
+from builder.project.lock import Lock
+from builder.project.private_copy import copy_for_build
+from builder.project.pyproject import Pyproject
+from builder.project.record import changed_files
+from builder.project.source import Source
+from builder.project.uv import Uv
+from builder.settings import Settings
+from builder.target import Target
+
+THIRD_PARTY = "--no-install-local"
+OWN = "--only-install-local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What was installed, and from where.
+
+    Attributes:
+        third_party: environment with every distribution that comes from elsewhere.
+        own: environment with the project's distribution, and local ones beside it. A second one,
+            because a sync is exact: in the first it would remove everything else.
+        project: the private copy of the project.
+    """
+
+    third_party: Path
+    own: Path
+    project: Path
+
+
+def install(
+    installation: "Installation", *, into: Path, run: CommandRunner, events: EventSink
+) -> Staged:
+    """Copy the project, check its lock, and run ``uv sync --frozen --no-dev`` for both parts.
+
+    Args:
+        installation: what to install, for what.
+        into: an empty directory, on the filesystem of uv's cache if links shall be possible.
+        run: starts uv.
+        events: hears when uv's cache had to be mended.
+
+    Raises:
+        LockError: the lock does not fit ``pyproject.toml``.
+        InstallError: uv failed, or what it installs is not what the wheels hold.
+        ContentError: the project cannot be copied.
+    """
+    copy = copy_for_build(
+        installation.lock, installation.pyproject, installation.source, into / "project"
+    )
+    uv = Uv(run, project=copy, interpreter=installation.interpreter, settings=installation.settings)
+    uv.check_lock(installation.lock.path)
+
+    def stage(which: str) -> Path:
+        venv = into / which.strip("-")
+        uv.make_venv(venv)
+        builds = () if _is_host(installation.target) else ("--no-build",)
+        _sync(uv, venv, (which, *builds), installation, events)
+        return venv
+
+    with ThreadPoolExecutor(2) as pool:
+        third_party, own = pool.map(stage, (THIRD_PARTY, OWN))
+    return Staged(third_party=third_party, own=own, project=copy)
+
+
+def _sync(
+    uv: Uv, venv: Path, flags: tuple[str, ...], installation: "Installation", events: EventSink
+) -> None:
+    """Sync, and once more with fresh downloads where the cache gave something else than a wheel."""
+    uv.sync(venv, flags, installation.target, installation.environ)
+    changed = changed_files(venv)
+    if not changed:
+        return
+    events(
+        Caution(
+            "something changed files in uv's cache, which are fetched again: "
+            + ", ".join(sorted(changed.values()))
+        )
+    )
+    again = [
+        part
+        for name in changed
+        for part in (f"--refresh-package={name}", f"--reinstall-package={name}")
+    ]
+    uv.sync(venv, (*flags, *again), installation.target, installation.environ)
+    if still := changed_files(venv):
+        name, path = min(still.items())
+        raise InstallError(
+            f"{path} is not what the RECORD of {name} says, even when fetched again",
+            hint=f"uv cache clean {name}; and see what on this machine writes into it",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What to install, and for what; ``environ`` is for builds, SOURCE_DATE_EPOCH above all."""
+
+    pyproject: Pyproject
+    lock: Lock
+    source: Source
+    settings: Settings
+    target: Target
+    interpreter: Path
+    environ: Mapping[str, str]
+
+
+def built_here(lock: Lock, staged: Staged) -> list[str]:
+    """Names of installed third-party distributions that no wheel was offered for."""
+    names = (
+        path.name.split("-")[0].lower().replace("_", "-")
+        for path in staged.third_party.glob("lib/python*/site-packages/*.dist-info")
+    )
+    return sorted(set(names) & lock.without_wheels)
+
+
+def _is_host(target: Target) -> bool:
+    """Whether what is compiled here runs there: the same machine and the same kind of libc."""
+    libc = "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
+    return target.platform.matches(Platform.host()) and target.libc.name == libc

@@ -1,0 +1,49 @@
+"""A Python of the target's minor version on this machine: uv needs one to install for it."""
+
+import os
+import sys
+from pathlib import Path
+
+from builder.errors import InstallError
+from builder.process import CommandRunner
+from builder.project.uv import uv_binary
+from builder.target import Python
+
+
+def find_interpreter(python: Python, *, project: Path, run: CommandRunner) -> Path:
+    """The interpreter that installs and compiles.
+
+    Our own when it is of that version, else what uv finds, else what pyenv has: pyenv's shims
+    refuse versions that are not selected in the current directory, and uv sees only the shims.
+
+    Args:
+        python: of the base.
+        project: where uv looks for it, so that the project's own settings count.
+        run: starts uv.
+
+    Raises:
+        InstallError: there is none.
+    """
+    if sys.version_info[:2] == python.version:
+        return Path(sys.executable)
+    found = run([uv_binary(), "python", "find", "--no-project", python.minor], cwd=project)
+    if found.code == 0:
+        return Path(found.stdout.strip())
+    if (newest := _pyenv(python.minor)) is not None:
+        return newest
+    raise InstallError(
+        f"no Python {python.minor} on this machine, which the base image has; "
+        f"one is needed to install for it",
+        hint=f"uv python install {python.minor}",
+    )
+
+
+def _pyenv(minor: str) -> Path | None:
+    """The newest patch release; not the free-threaded builds, whose wheels are others."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    patches = {
+        int(patch): python
+        for python in root.glob(f"versions/{minor}.*/bin/python{minor}")
+        if (patch := python.parts[-3].removeprefix(f"{minor}.")).isdecimal()
+    }
+    return patches[max(patches)] if patches else None

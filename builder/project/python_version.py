@@ -1,0 +1,73 @@
+"""Whether an application can live on the Python that its base has."""
+
+import re
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from builder.errors import SettingsError
+from builder.project.lock import Lock
+from builder.project.pyproject import Pyproject
+from builder.target import Python
+
+_PIN = ".python-version"
+# 3.12, 3.12.1, 3.13t, cpython@3.12, cpython-3.12.1-linux-x86_64-gnu
+_PINNED = re.compile(r"(?:(?:cpython|python|cp)[@-]?)?(\d+)\.(\d+)(?![\d*]).*")
+_PATCHES = 100
+
+
+def check_python(pyproject: Pyproject, lock: Lock, base: str, python: Python) -> None:
+    """The venv is made for the base's Python; the project has to agree with that.
+
+    Args:
+        pyproject: for ``requires-python``.
+        lock: ``.python-version`` is looked for in its directory too.
+        base: the base's name.
+        python: the base's.
+
+    Raises:
+        SettingsError: ``requires-python`` or ``.python-version`` excludes it.
+    """
+    hint = f'set [tool.builder] base, or --base, to an image with the right Python; now "{base}"'
+    if not _accepts(pyproject, python):
+        raise SettingsError(
+            f"{pyproject.path}: project.requires-python is {pyproject.requires_python!r}, "
+            f"the base {base} has Python {python.minor}",
+            hint=hint,
+        )
+    for directory in (pyproject.directory, lock.directory):
+        path = directory / _PIN
+        pin = _pin(path)
+        if pin and _minor(pin) not in {None, python.version}:
+            raise SettingsError(
+                f"{path} asks for Python {pin}, the base {base} has Python {python.minor}",
+                hint=f"{hint}; or change {_PIN}",
+            )
+        if pin:
+            return
+
+
+def _accepts(pyproject: Pyproject, python: Python) -> bool:
+    try:
+        wanted = SpecifierSet(pyproject.requires_python)
+    except InvalidSpecifier:
+        raise SettingsError(
+            f"{pyproject.path}: project.requires-python: got {pyproject.requires_python!r}; "
+            f'expected a version specifier such as ">=3.12"'
+        ) from None
+    # A base names its minor version for sure; any of its patch releases may be the one.
+    return any(wanted.contains(f"{python.minor}.{patch}") for patch in range(_PATCHES))
+
+
+def _pin(path: Path) -> str | None:
+    """The first version that a file names, as uv reads it."""
+    if not path.is_file():
+        return None
+    lines = map(str.strip, path.read_text("utf-8", errors="replace").splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), None)
+
+
+def _minor(pin: str) -> tuple[int, int] | None:
+    """The minor version that a pin names; ranges and other implementations name none."""
+    found = _PINNED.fullmatch(pin)
+    return (int(found[1]), int(found[2])) if found else None

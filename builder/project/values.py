@@ -1,0 +1,345 @@
+"""Readers of single settings: each takes what TOML or a string gave and returns a typed value.
+
+A reader that refuses raises ``ValueError`` with what it expected, and for a part of a value where
+that part stands; ``builder.project.settings`` adds where the value itself came from.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any
+
+from builder.errors import ReferenceFormatError, SettingsError
+from builder.oci.platform import Platform
+from builder.oci.reference import Reference
+from builder.settings import HealthSettings, Include, PullPolicy, User
+from layers.compress import CODECS, Codec
+from layers.entries import ROOT, Owner
+
+Reader = Callable[[Any], Any]
+
+_APP = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_][\w.]*")
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
+_MAX_PORT = 65535
+_MAX_ID = 2**32 - 2
+# The kernel reads at most 127 characters of a script's first line on older systems.
+_MAX_WORKDIR = 100
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class UnknownKeyError(ValueError):
+    """A table holds a key that it may not hold; ``path`` leads to it: ``[1].mod``."""
+
+    def __init__(self, key: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"the key {key!r} is unknown")
+        self.key = key
+        self.known = known
+        self.path = _step(key)
+
+
+class PartError(ValueError):
+    """A part of a value is not what it must be; ``path`` leads to it: ``[1].mode``."""
+
+    def __init__(self, expectation: str, *, value: Any, path: str) -> None:
+        super().__init__(expectation)
+        self.value = value
+        self.path = path
+
+
+def _part(path: str, reader: Reader, value: Any) -> Any:
+    """Read a part of a value; a refusal says where the part stands."""
+    try:
+        return reader(value)
+    except (UnknownKeyError, PartError) as error:
+        error.path = f"{path}{error.path}"
+        raise
+    except ValueError as error:
+        raise PartError(str(error), value=value, path=path) from None
+
+
+def _step(key: str) -> str:
+    return f".{key if _BARE_KEY.fullmatch(key) else json.dumps(key)}"
+
+
+def _each(reader: Reader, value: list[Any]) -> tuple[Any, ...]:
+    return tuple(_part(f"[{index}]", reader, item) for index, item in enumerate(value))
+
+
+def text(value: Any) -> str:
+    """A string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a string that is not empty")
+    return value
+
+
+def list_of(reader: Reader, expectation: str = "expected a list of strings") -> Reader:
+    """A list; the environment gives its items separated by commas."""
+
+    def read(value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            return tuple(reader(part.strip()) for part in value.split(",") if part.strip())
+        if not isinstance(value, list):
+            raise ValueError(expectation)
+        return _each(reader, value)
+
+    return read
+
+
+def command(value: Any) -> tuple[str, ...]:
+    """A command as a list; never split from a string, which would need a shell's rules."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError('expected a list of strings, such as ["python", "-m", "app"]')
+    return tuple(value)
+
+
+def tag(value: Any) -> str:
+    """A name for an image."""
+    try:
+        return Reference.parse(text(value)).given
+    except ReferenceFormatError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from None
+
+
+def platform(value: Any) -> str:
+    """An operating system and an architecture, in the words of Go."""
+    try:
+        return str(Platform.parse(text(value)))
+    except SettingsError:
+        raise ValueError('expected "os/architecture", such as "linux/arm64"') from None
+
+
+def text_table(value: Any) -> dict[str, str]:
+    """A table of strings; numbers are written as they stand, booleans as true and false."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a table of strings")
+    for key in value:
+        if not key or "=" in key or "\0" in key:
+            raise ValueError(f"{key!r} cannot be a name")
+    return {key: _part(_step(key), _plain, item) for key, item in value.items()}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float) or "\0" in str(value):
+        raise ValueError("expected a string")
+    return str(value)
+
+
+def one_of(*choices: str) -> Reader:
+    """One of a few words."""
+
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def codec(value: Any) -> Codec:
+    """A way to compress, by name."""
+    return CODECS[one_of(*CODECS)(value)]
+
+
+def app(value: Any) -> str:
+    """An application as uvicorn names it."""
+    if not isinstance(value, str) or not _APP.fullmatch(value):
+        raise ValueError('expected "module:attribute", such as "second_brain.main:app"')
+    return value
+
+
+def directory(value: Any) -> str:
+    """An absolute in-image path, without white space: scripts name it in their first line."""
+    path = absolute(value)
+    if len(path) > _MAX_WORKDIR or re.search(r"\s", path) or path == "/":
+        raise ValueError(
+            f"expected an absolute path below /, without spaces and "
+            f"of at most {_MAX_WORKDIR} characters"
+        )
+    return path
+
+
+def absolute(value: Any) -> str:
+    """An absolute in-image path, normal and without ``..``."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ValueError('expected an absolute path in the image, such as "/app"')
+    parts = [part for part in value.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise ValueError('expected an absolute path without ".."')
+    return f"/{'/'.join(parts)}"
+
+
+def inside(value: Any) -> str:
+    """A path in the project; ``.`` is the whole of it."""
+    if not isinstance(value, str) or not value or value.startswith("/"):
+        raise ValueError("expected a path relative to the project")
+    path = PurePosixPath(value)
+    if ".." in path.parts or "\0" in value:
+        raise ValueError("expected a path in the project's directory")
+    return str(path)
+
+
+def insides(value: Any) -> tuple[str, ...]:
+    """A list of paths in the project; one that lies in another is a part of that one already."""
+    paths = dict.fromkeys(map(PurePosixPath, list_of(inside)(value)))
+    return tuple(str(path) for path in paths if not any(up in paths for up in path.parents))
+
+
+def ports(value: Any) -> tuple[str, ...]:
+    """A list of ports, each a number with or without a protocol."""
+    if isinstance(value, int):
+        return (_port(value),)
+    found = tuple(dict.fromkeys(list_of(_port, "expected a list of ports")(value)))
+    if not found:
+        raise ValueError("expected at least one port")
+    return found
+
+
+def _port(value: Any) -> str:
+    found = _PORT.fullmatch(str(value))
+    if isinstance(value, bool) or not found or not 0 < int(found[1]) <= _MAX_PORT:
+        raise ValueError('expected ports such as 8000 or "8000/udp"')
+    return f"{int(found[1])}/{found[2] or 'tcp'}"
+
+
+def user(value: Any) -> User:
+    """``UID``, ``UID:GID``, ``root`` or a table with ``name``, ``uid`` and ``gid``."""
+    if isinstance(value, dict):
+        known = keys(value, "name", "uid", "gid")
+        name = _part(".name", _user_name, known.get("name", "app"))
+        uid = _part(".uid", _id, known.get("uid", 1001))
+        return User(name=name, uid=uid, gid=_part(".gid", _id, known.get("gid", uid)))
+    owned = owner("0" if value == "root" else value)
+    if owned == ROOT:
+        return User(name="root", uid=0, gid=0)
+    return User(uid=owned.uid, gid=owned.gid)
+
+
+def _user_name(value: Any) -> str:
+    if not isinstance(value, str) or not _USER_NAME.fullmatch(value):
+        raise ValueError("expected lower-case letters, digits, '_' and '-'")
+    return value
+
+
+def owner(value: Any) -> Owner:
+    """``UID`` or ``UID:GID``."""
+    uid, colon, gid = str(value).partition(":")
+    return Owner(_id(uid), _id(gid if colon else uid))
+
+
+def _id(value: Any) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) > _MAX_ID:
+        raise ValueError('expected numbers, such as "1001:1001": Kubernetes needs them')
+    return int(value)
+
+
+def include(value: Any) -> tuple[Include, ...]:
+    """A list of tables with ``source``, ``destination``, ``mode`` and ``owner``."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError('expected a list of tables, such as [{source = "a", destination = "/b"}]')
+    return _each(_include, value)
+
+
+def _include(table: dict[str, Any]) -> Include:
+    known = keys(table, "source", "destination", "mode", "owner")
+    if "source" not in known or "destination" not in known:
+        raise ValueError("expected both source and destination")
+    return Include(
+        source=_part(".source", inside, known["source"]),
+        destination=_part(".destination", _destination, known["destination"]),
+        mode=_part(".mode", _mode, known["mode"]) if "mode" in known else None,
+        owner=_part(".owner", owner, known["owner"]) if "owner" in known else None,
+    )
+
+
+def _destination(value: Any) -> str:
+    path = absolute(value)
+    return f"{path}/" if value.endswith("/") and path != "/" else path
+
+
+def _mode(value: Any) -> int:
+    if not isinstance(value, str) or not re.fullmatch(r"0?[0-7]{3}", value):
+        raise ValueError('expected an octal string such as "0640"')
+    return int(value, 8)
+
+
+def health(value: Any) -> HealthSettings:
+    """A table with ``path``, ``expect``, ``env`` and ``timeout``."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a table")
+    known = keys(value, "path", "expect", "env", "timeout")
+    default = HealthSettings()
+    return HealthSettings(
+        path=_part(".path", _url_path, known.get("path", default.path)),
+        expect=_part(".expect", _expected, known.get("expect", default.expect)),
+        env=_part(".env", text_table, known.get("env", {})),
+        timeout=_part(".timeout", _seconds, known.get("timeout", default.timeout)),
+    )
+
+
+def _url_path(value: Any) -> str:
+    """As it is sent: a slash at its end is a difference to the application."""
+    if not isinstance(value, str) or not re.fullmatch(r"/[!-~]*", value):
+        raise ValueError('expected the path of a URL, such as "/health"')
+    return value
+
+
+def _seconds(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("expected a number of seconds")
+    return value
+
+
+def _expected(value: Any) -> dict[str, Any] | None:
+    if value is False:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("expected a table, or false when status 200 is enough")
+    try:
+        json.dumps(value)
+    except TypeError:
+        raise ValueError("expected what JSON can say: no dates or times") from None
+    return value
+
+
+def keys(table: dict[str, Any], *known: str) -> dict[str, Any]:
+    """The table itself, when it holds no other keys."""
+    for key in table:
+        if key not in known:
+            raise UnknownKeyError(key, known)
+    return table
+
+
+READERS: dict[str, Reader] = {
+    "app": app,
+    "base": text,
+    "base-mirror": text,
+    "pull": lambda value: PullPolicy(one_of(*PullPolicy)(value)),
+    "platform": platform,
+    "workdir": directory,
+    "user": user,
+    "ports": ports,
+    "cmd": command,
+    "entrypoint": command,
+    "env": text_table,
+    "labels": text_table,
+    "source": insides,
+    "include": include,
+    "extras": list_of(text),
+    "groups": list_of(text),
+    "compression": codec,
+    "tags": list_of(tag),
+    "outputs": list_of(text),
+    "health": health,
+}
+"""Every key of ``[tool.builder]``; the field of ``Settings`` has ``_`` where the key has ``-``."""
+
+FROM_ENVIRON = {
+    f"BUILDER_{key.upper().replace('-', '_')}": key
+    for key in READERS
+    if key not in {"cmd", "entrypoint", "env", "labels", "include", "health"}
+}
+"""Environment variables that choose a setting; those with structure are pyproject's alone."""

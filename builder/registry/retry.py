@@ -1,0 +1,102 @@
+"""Asking again: a few times, with growing and jittered pauses, and each time said aloud."""
+
+import email.utils
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from builder.errors import RegistryError, TransportError
+from builder.events import EventSink, Notice, ignore
+
+
+class Transient(Exception):  # noqa: N818 - a signal to ``Retry``, not an error: that is inside
+    """Raised by an operation that may well succeed a moment later.
+
+    Args:
+        error: what is raised when patience ends.
+        wait_seconds: how long the server asks to be left alone; None when it says nothing.
+    """
+
+    def __init__(
+        self, error: TransportError | RegistryError, *, wait_seconds: float | None = None
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how long.
+
+    Attributes:
+        tries: in all, the first one included.
+        first_pause_seconds: doubled each time, then shortened by up to half at random, so that
+            many builders that failed together do not come back together.
+        patience_seconds: no pause begins that would end later than this after the first try.
+        events: told of every pause.
+        sleep: how to pause, by seconds.
+    """
+
+    tries: int = 4
+    first_pause_seconds: float = 0.4
+    patience_seconds: float = 12
+    events: EventSink = ignore
+    sleep: Callable[[float], None] = time.sleep
+
+    def run[T](self, operation: Callable[[], T]) -> T:
+        """What ``operation`` returns, once it does not raise ``Transient``.
+
+        Raises:
+            TransportError: it kept failing.
+            RegistryError: it kept being refused, or has to wait longer than patience lasts.
+        """
+        started = time.monotonic()
+        for attempt in range(1, self.tries):
+            try:
+                return operation()
+            except Transient as signal:
+                pause = self._pause(attempt, signal)
+                if time.monotonic() - started + pause > self.patience_seconds:
+                    raise _final(signal) from None
+                self.events(
+                    Notice(
+                        f"{signal.error.message}; trying again in {pause:.1f} s "
+                        f"({attempt} of {self.tries - 1})"
+                    )
+                )
+                self.sleep(pause)
+        try:
+            return operation()
+        except Transient as signal:
+            raise _final(signal) from None
+
+    def _pause(self, attempt: int, signal: Transient) -> float:
+        pause = self.first_pause_seconds * (1 << attempt - 1)
+        pause *= random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
+        return max(pause, signal.wait_seconds or 0)
+
+
+def _final(signal: Transient) -> TransportError | RegistryError:
+    if signal.wait_seconds:
+        signal.error.hint = (
+            f"it asks to wait for {signal.wait_seconds:.0f} s; try again then, or use a mirror"
+        )
+    return signal.error
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds that a ``Retry-After`` field asks for; None when it says nothing readable.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

@@ -1,0 +1,144 @@
+"""The user's choices, as frozen types with the defaults of the house.
+
+They are read from ``[tool.builder]``, the environment and the command line by
+``builder.project.settings``; nothing here reads anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from layers.accounts import Account
+from layers.compress import GZIP, Codec
+from layers.entries import Owner
+
+
+class PullPolicy(StrEnum):
+    """When a registry is asked for a base."""
+
+    MISSING = "missing"
+    """When the local store does not have it."""
+    ALWAYS = "always"
+    """Every time, for the manifest; blobs that are here are not fetched again."""
+    NEVER = "never"
+    """Not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who the container runs as; the numbers decide, the name is added to the base's accounts."""
+
+    name: str = "app"
+    uid: int = 1001
+    gid: int = 1001
+
+    @property
+    def owner(self) -> Owner:
+        """The numbers, as layers want them."""
+        return Owner(self.uid, self.gid)
+
+    def account(self, home: str) -> Account:
+        """The account to add to the base's."""
+        return Account(name=self.name, owner=self.owner, home=home)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Include:
+    """Files beyond the application's source.
+
+    Attributes:
+        source: path in the project, of a file or directory; ``.`` is the project itself.
+        destination: absolute in-image path; with a slash at its end, the directory for a file.
+        mode: of files; their executable bit decides when None.
+        owner: the application's user when None.
+    """
+
+    source: str
+    destination: str
+    mode: int | None = None
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSettings:
+    """How the started image is asked whether it is well.
+
+    Attributes:
+        path: of the HTTP endpoint.
+        expect: the JSON object it must answer with; None: status 200 is enough.
+        env: variables for the container under test only.
+        timeout: seconds until the first healthy answer.
+    """
+
+    path: str = "/health"
+    expect: Mapping[str, Any] | None = field(default_factory=lambda: {"status": "ok"})
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a user may choose about an image.
+
+    Attributes:
+        app: the ASGI application, ``module:attribute``; gives the default command.
+        base: where the base image comes from.
+        base_mirror: URL of a registry to ask instead of the base's own.
+        pull: whether a registry is asked when the local store has the base.
+        platform: ``os/architecture``; this machine's when None.
+        workdir: absolute in-image path of the application, and of ``.venv`` in it.
+        user: who the container runs as.
+        ports: such as ``8000/tcp``; the first one is the application's.
+        cmd: the command; uvicorn with ``app`` when None.
+        entrypoint: the base's when None.
+        env: variables on top of the base's.
+        labels: on top of the base's and the builder's own.
+        source: files and directories of the project that are copied to ``workdir``, ``.`` for all
+            of it; ``src``, or the app's own package, when None.
+        include: further files.
+        extras: optional dependencies of the project to install.
+        groups: dependency groups to install.
+        compression: of the layers.
+        tags: names for the image; ``localhost/NAME:latest`` when empty.
+        outputs: destinations beside the local store.
+        health: how the image is tested.
+    """
+
+    app: str | None = None
+    base: str = "python:3.12-slim-bookworm"
+    base_mirror: str | None = None
+    pull: PullPolicy = PullPolicy.MISSING
+    platform: str | None = None
+    workdir: str = "/app"
+    user: User = field(default_factory=User)
+    ports: tuple[str, ...] = ("8000/tcp",)
+    cmd: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    source: tuple[str, ...] | None = None
+    include: tuple[Include, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    compression: Codec = GZIP
+    tags: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    health: HealthSettings = field(default_factory=HealthSettings)
+
+    @property
+    def venv(self) -> str:
+        """Absolute in-image path of the virtual environment."""
+        return f"{self.workdir.rstrip('/')}/.venv"
+
+    @property
+    def port(self) -> int:
+        """The application's own port."""
+        return int(self.ports[0].partition("/")[0])
+
+    @property
+    def command(self) -> tuple[str, ...] | None:
+        """What the container runs; None leaves the base's command."""
+        if self.cmd is not None or self.app is None:
+            return self.cmd
+        return ("uvicorn", self.app, "--host", "0.0.0.0", "--port", str(self.port))  # noqa: S104

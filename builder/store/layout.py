@@ -1,0 +1,339 @@
+"""An OCI image layout directory: blobs by digest, and an index that names images.
+
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+
+Every write is a temporary file, synced and renamed, so a name in ``blobs/`` always stands for the
+whole blob, whenever the power went. The index is read, changed and replaced under a lock.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Self, cast
+
+from builder.errors import DocumentError, LayerError, StoreError
+from builder.oci.descriptor import REF_NAME, Descriptor
+from builder.oci.manifest import Index, parse_index
+from layers.digest import Digest, VerifyingReader, copy_verified
+
+_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+_MEMBERS = frozenset({"blobs", "facts", "index.json", "oci-layout"})
+_SCRATCH = ".ingest-"
+_REFILL = "remove the store's directory; the next build fills it again"
+_DAMAGED = "delete that blob from the store; the next build fetches it again"
+
+
+class Layout:
+    """A layout directory, made when it is not there yet.
+
+    Raises:
+        StoreError: the directory cannot be made or written, or is something else.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with self._writing("open a store"):
+            root.mkdir(parents=True, exist_ok=True)
+            self._adopt_marker()
+            (root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is here, in full size."""
+        try:
+            return self._blob(descriptor.digest).stat().st_size == descriptor.size
+        except OSError:
+            return False
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """The blob as a stream that refuses, at its end, bytes that are not the blob's.
+
+        Raises:
+            StoreError: the blob is not here.
+        """
+        path = self._blob(descriptor.digest)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise StoreError(
+                f"store {self.root}: blob {descriptor.digest} cannot be read: {error.strerror}",
+                hint=_REFILL,
+            ) from error
+        return cast("BinaryIO", _VerifiedFile(file, descriptor))
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """A whole blob, verified; for documents, which are small.
+
+        Raises:
+            StoreError: the blob is not here.
+            LayerError: its bytes are not the blob's.
+        """
+        with self.open(descriptor) as stream:
+            return stream.read()
+
+    def add(self, stream: BinaryIO, descriptor: Descriptor) -> None:
+        """Take in a blob, verified while it is copied.
+
+        Raises:
+            LayerError: the bytes are not the blob's; nothing was kept.
+            StoreError: the store cannot be written.
+        """
+        if self.has(descriptor):
+            return
+        with self.ingest() as path:
+            with self._writing("write a blob"), path.open("xb") as file:
+                copy_verified(stream, file, descriptor.digest, descriptor.size)
+                file.flush()
+                os.fsync(file.fileno())
+            self.adopt(path, descriptor.digest)
+
+    def put(self, data: bytes) -> Digest:
+        """Take in bytes at hand.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        digest = Digest.of(data)
+        path = self._blob(digest)
+        if not _holds(path, data):
+            self._replace(path, data)
+        return digest
+
+    @contextlib.contextmanager
+    def ingest(self) -> Iterator[Path]:
+        """A path inside the store where a blob may be written before it is adopted."""
+        with self._writing("write a blob"):
+            directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
+        try:
+            with self._writing("write a blob"):
+                yield directory / "blob"
+        finally:
+            for left in directory.iterdir():
+                left.unlink()
+            directory.rmdir()
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Make a finished, synced file of ``ingest`` the blob of that digest.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._writing("write a blob"):
+            directory = self._blob(digest).parent
+            directory.mkdir(exist_ok=True)  # of another algorithm than sha256
+            path.chmod(0o644)
+            path.replace(self._blob(digest))
+            _sync_directory(directory)
+
+    def blob_path(self, descriptor: Descriptor) -> Path:
+        """Where a blob lies, for tools that read layouts themselves."""
+        return self._blob(descriptor.digest)
+
+    def tag(self, name: str, descriptor: Descriptor) -> None:
+        """Name an image; whatever had that name loses it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name})
+        with self._writing("write the index"), self._locked():
+            others = [m for m in self.index().manifests if m.annotations.get(REF_NAME) != name]
+            index = Index(manifests=(*others, named)).to_document()
+            self._replace(self.root / "index.json", index.raw)
+
+    def index(self) -> Index:
+        """What ``index.json`` lists.
+
+        Raises:
+            DocumentError: it cannot be read as an index.
+            StoreError: the file cannot be read.
+        """
+        try:
+            raw = (self.root / "index.json").read_bytes()
+        except FileNotFoundError:
+            return Index(manifests=())
+        except OSError as error:
+            raise StoreError(f"cannot read the index of {self.root}: {error.strerror}") from error
+        try:
+            return parse_index(raw).value
+        except DocumentError as error:
+            raise DocumentError(f"{self.root}: index.json: {error.message}", hint=_REFILL) from None
+
+    def _blob(self, digest: Digest) -> Path:
+        return self.root / "blobs" / digest.algorithm / digest.hex
+
+    def _adopt_marker(self) -> None:
+        marker = self.root / "oci-layout"
+        if not marker.exists():
+            strangers = [
+                path.name
+                for path in self.root.iterdir()
+                if path.name not in _MEMBERS and not path.name.startswith(_SCRATCH)
+            ]
+            if strangers:
+                raise StoreError(
+                    f"{self.root} holds {min(strangers)!r} and is not an OCI image layout",
+                    hint="name an empty or new directory",
+                )
+            self._replace(marker, _MARKER)
+        if not (self.root / "index.json").exists():
+            with self._locked():
+                if not (self.root / "index.json").exists():
+                    self._replace(self.root / "index.json", Index(manifests=()).to_document().raw)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        with self._writing(f"write {path.name}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data, self.root)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
+
+    @contextlib.contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _store_error(self.root, what, error) from error
+
+
+class Store(Layout):
+    """The builder's own layout, with small facts that were expensive to find out.
+
+    A fact is a JSON object under a name and a key: a base's file index by the base's digest,
+    a base's manifest by its reference. Losing one costs time, never correctness.
+    """
+
+    @classmethod
+    def at_home(cls) -> "Store":
+        """The store of this user: ``$BUILDER_STORE``, else under ``$XDG_CACHE_HOME``.
+
+        Raises:
+            StoreError: it cannot be made or written.
+        """
+        if chosen := os.environ.get("BUILDER_STORE"):
+            return cls(Path(chosen))
+        try:
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        except RuntimeError as error:
+            raise StoreError(
+                "this user has no home directory to keep a store in",
+                hint="name a directory you may write in BUILDER_STORE",
+            ) from error
+        return cls(cache / "image-builder")
+
+    def fact(self, kind: str, key: str) -> dict[str, object] | None:
+        """What ``remember`` kept; None when nothing readable is there."""
+        try:
+            value = json.loads(self._fact_path(kind, key).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def remember(self, kind: str, key: str, fact: dict[str, object]) -> None:
+        """Keep a fact.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._replace(self._fact_path(kind, key), json.dumps(fact).encode())
+
+    def _fact_path(self, kind: str, key: str) -> Path:
+        return self.root / "facts" / kind / f"{Digest.of(key.encode()).hex}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob of the store as a layer's content."""
+
+    store: Layout
+    descriptor: Descriptor
+
+    def open(self) -> BinaryIO:
+        """The blob, verified while it is read to its end."""
+        return self.store.open(self.descriptor)
+
+
+class _VerifiedFile:
+    """A blob's file, read through its digest."""
+
+    def __init__(self, file: BinaryIO, descriptor: Descriptor) -> None:
+        self._file = file
+        self._reader = VerifyingReader(file, descriptor.digest, descriptor.size)
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._reader.read(size)
+        except LayerError as error:
+            raise LayerError(error.message, hint=_DAMAGED) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
+    """Replace a file as a whole: temporary file in ``scratch``, sync, rename.
+
+    Args:
+        path: the file; its directory exists.
+        data: its new content.
+        scratch: a directory on the same filesystem.
+
+    Raises:
+        OSError: it cannot be written; the old file stands.
+    """
+    handle, name = tempfile.mkstemp(prefix=_SCRATCH, dir=scratch)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _store_error(root: Path, what: str, error: OSError) -> StoreError:
+    hints = {
+        errno.ENOSPC: "free some space, or name another place in BUILDER_STORE",
+        errno.EDQUOT: "free some space, or name another place in BUILDER_STORE",
+        errno.EACCES: "name a directory you may write in BUILDER_STORE",
+        errno.EROFS: "name a directory you may write in BUILDER_STORE",
+    }
+    reason = error.strerror or str(error)
+    return StoreError(f"cannot {what} in {root}: {reason}", hint=hints.get(error.errno or 0))

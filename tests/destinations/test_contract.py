@@ -1,0 +1,213 @@
+"""What every destination promises, shown on each of them."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from builder.destinations.destination import Destination
+from builder.destinations.parse import parse_destination
+from builder.errors import LayerError
+from builder.oci.image import Image
+from builder.oci.reference import Reference
+from builder.process import run
+from layers.entries import BytesContent, Content
+from tests.destinations import readers
+from tests.destinations.conftest import Images, make_images
+from tests.destinations.readers import Found, output_of
+
+pytestmark = pytest.mark.engine
+
+APP = [Reference.parse("builder-tests/app:1.0")]
+OTHER = [Reference.parse("builder-tests/other:2.0")]
+
+type Read = Callable[[Path, Reference], Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the user writes a destination, and how its image is read back.
+
+    Attributes:
+        text: with ``{}`` for a new directory.
+        read: by another tool.
+        keeps_digest: whether the format has a place for the manifest.
+        holds_many: whether other images stay.
+    """
+
+    text: str
+    read: Read
+    keeps_digest: bool = True
+    holds_many: bool = False
+
+
+KINDS = {
+    "oci": Kind(
+        "oci:{}/layout",
+        lambda at, name: readers.skopeo(f"oci:{at}/layout:{name.tag}"),
+        holds_many=True,
+    ),
+    "oci-archive": Kind(
+        "oci-archive:{}/new/app.tar",
+        lambda at, name: readers.skopeo(f"oci-archive:{at}/new/app.tar:{name.local}"),
+    ),
+    "docker-archive": Kind(
+        "docker-archive:{}/new/app.tar",
+        lambda at, name: readers.skopeo(f"docker-archive:{at}/new/app.tar:{name.local}"),
+        keeps_digest=False,
+    ),
+    "podman": Kind("podman", lambda _, name: readers.podman(name.local), holds_many=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    kind: Kind
+    at: Path
+    destination: Destination
+
+    def read(self, names: Sequence[Reference]) -> Found:
+        return self.kind.read(self.at, names[0])
+
+    def files(self) -> dict[str, str]:
+        """Every file there, with its digest."""
+        return {
+            str(path.relative_to(self.at)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.at.rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, images: Images, tmp_path: Path) -> Iterator[Place]:
+    kind = KINDS[request.param]
+    at = tmp_path / "out"
+    at.mkdir()
+    yield Place(kind, at, parse_destination(kind.text.format(at), store=images.store, run=run))
+    _forget(images)
+
+
+def _forget(images: Images) -> None:
+    for image in (images.first, images.second):
+        # By id: whatever names it has, it is ours.
+        run(["podman", "rmi", "--force", image.config.digest.hex])
+
+
+def _agrees(found: Found, image: Image, kind: Kind) -> bool:
+    diff_ids = [str(layer.diff_id) for layer in image.layers]
+    same_digest = found.digest == str(image.digest) or not kind.keeps_digest
+    return same_digest and list(found.diff_ids) == diff_ids
+
+
+def test_the_label_is_what_the_user_wrote(place: Place) -> None:
+    assert place.destination.label == place.kind.text.format(place.at)
+
+
+def test_what_is_put_can_be_read_back(place: Place, images: Images) -> None:
+    detail = place.destination.put(images.first, APP)
+    assert "\n" not in detail
+    assert _agrees(place.read(APP), images.first, place.kind)
+
+
+def test_doing_it_again_changes_nothing(place: Place, images: Images) -> None:
+    first = place.destination.put(images.first, APP)
+    files = place.files()
+    assert place.destination.put(images.first, APP) == first
+    assert place.files() == files
+    assert _agrees(place.read(APP), images.first, place.kind)
+
+
+def test_a_name_moves_to_the_new_image(place: Place, images: Images) -> None:
+    place.destination.put(images.first, APP)
+    place.destination.put(images.second, APP)
+    assert _agrees(place.read(APP), images.second, place.kind)
+
+
+def test_other_images_stay(place: Place, images: Images) -> None:
+    place.destination.put(images.first, APP)
+    place.destination.put(images.second, OTHER)
+    assert _agrees(place.read(OTHER), images.second, place.kind)
+    if place.kind.holds_many:
+        assert _agrees(place.read(APP), images.first, place.kind)
+
+
+def test_compressed_otherwise_it_replaces_itself(place: Place, images: Images) -> None:
+    place.destination.put(images.first, [*APP, *OTHER])
+    place.destination.put(images.repacked, APP)
+    assert _agrees(place.read(APP), images.repacked, place.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failing:
+    """Content that gives half of itself, and then Ctrl-C."""
+
+    content: Content
+
+    def open(self) -> BinaryIO:
+        with self.content.open() as stream:
+            half = stream.read(1 << 20)
+
+        class Half(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if data := super().read(size):
+                    return data
+                raise KeyboardInterrupt
+
+        return Half(half)
+
+
+def _with_source(image: Image, source: Content) -> Image:
+    return replace(image, layers=(replace(image.layers[0], source=source), *image.layers[1:]))
+
+
+def _first_layer(images: Images) -> bytes:
+    with images.first.layers[0].source.open() as stream:
+        return stream.read()
+
+
+def _lacking_its_blob(images: Images) -> None:
+    images.store.blob_path(images.first.manifest.value.layers[0]).unlink()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["over another", "new"])
+def test_interrupted_it_leaves_what_was_there(
+    place: Place, images: Images, tmp_path: Path, *, before: bool
+) -> None:
+    stranger = make_images(tmp_path / "another store", "stranger")
+    if before:
+        place.destination.put(stranger.first, OTHER)
+    files = place.files()
+    layer = _first_layer(images)
+    _lacking_its_blob(images)
+    broken = _with_source(images.first, _Failing(BytesContent(layer)))
+    with pytest.raises(KeyboardInterrupt):
+        place.destination.put(broken, APP)
+    kept = {name: digest for name, digest in place.files().items() if name in files}
+    assert kept == files
+    # A layout that was only begun is empty and valid.
+    assert set(place.files()) - set(files) <= {"layout/index.json", "layout/oci-layout"}
+    if before:
+        assert _agrees(place.read(OTHER), stranger.first, place.kind)
+    _forget(stranger)
+
+
+def test_a_damaged_layer_is_refused(place: Place, images: Images) -> None:
+    data = bytearray(_first_layer(images))
+    data[len(data) // 2] ^= 1
+    _lacking_its_blob(images)
+    with pytest.raises(LayerError, match=str(images.first.layers[0].digest)):
+        place.destination.put(_with_source(images.first, BytesContent(bytes(data))), APP)
+    assert set(place.files()) <= {"layout/index.json", "layout/oci-layout"}
+
+
+def test_no_image_is_left_in_podman_by_another_name(images: Images) -> None:
+    put = parse_destination("podman", store=images.store, run=run).put
+    put(images.first, [*APP, *OTHER])
+    names = readers.podman_names(images.first.config.digest.hex)
+    assert sorted(names) == ["localhost/builder-tests/app:1.0", "localhost/builder-tests/other:2.0"]
+    assert "localhost/tmp/" not in output_of("podman", "images", "--format", "{{.Repository}}")
+    _forget(images)

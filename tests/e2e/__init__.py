@@ -1,0 +1,1 @@
+"""The whole program, run as users run it, on real input."""

@@ -1,0 +1,402 @@
+import errno
+import hashlib
+import io
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layers.digest import CHUNK
+from layers.entries import (
+    DirEntry,
+    Entry,
+    FileContent,
+    FileEntry,
+    Owner,
+    SymlinkEntry,
+    WhiteoutEntry,
+)
+from layers.errors import ContentError
+from layers.tar import MTIME, complete, header, write_tar
+from layers.tree import walk
+
+APP = Owner(1001, 1001)
+OF_EVERY_KIND: tuple[Entry, ...] = (
+    DirEntry(path="app", owner=APP),
+    DirEntry(path="app/empty", mode=0o700, owner=APP),
+    FileEntry.of("app/main.py", b"print('hello')\n", owner=APP),
+    FileEntry.of("app/run", b"#!/bin/sh\n", mode=0o755, owner=APP),
+    FileEntry.of("app/block", bytes(512)),
+    FileEntry.of("app/nothing", b""),
+    FileEntry.of("usr/bin/su", b"\x7fELF", mode=0o4755),
+    FileEntry.of("app/caf\xe9.txt", b"UTF-8"),
+    FileEntry.of("app/caf\udce9.txt", b"Latin-1"),
+    FileEntry.of("app/new\nline", b"n"),
+    FileEntry.of(f"app/{'x' * 255}", b"long"),
+    FileEntry.of("app/big-owner", b"", owner=Owner(3_000_000, 2**32 - 2)),
+    SymlinkEntry(path="app/link", target="main.py", owner=APP),
+    SymlinkEntry(path="app/long-link", target="t" * 101),
+    SymlinkEntry(path="app/odd-link", target="\udcff"),
+    WhiteoutEntry(path="etc/motd"),
+)
+type Found = tuple[str, int, tuple[int, int], int, str]
+"""Path, mode, owner (as far as we may set it), mtime, and what is in it."""
+
+NAMES = st.text(st.sampled_from("ab.-_ \n\xe9\udcff"), min_size=1, max_size=4).filter(
+    lambda name: name not in {".", ".."}
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+
+
+def tar_of(entries: Iterable[Entry], known: Iterable[DirEntry] = ()) -> bytes:
+    out = io.BytesIO()
+    write_tar(complete(entries, {directory.path: directory for directory in known}), out)
+    return out.getvalue()
+
+
+def members(data: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(
+        fileobj=io.BytesIO(data), mode="r:", encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        return {member.name: member for member in tar}
+
+
+def test_the_same_entries_have_always_had_these_bytes() -> None:
+    digest = hashlib.sha256(tar_of(OF_EVERY_KIND)).hexdigest()
+    assert digest == "18ff726bae48e23a0f4ad3d21d0b3329d66ff0f5a2624f1ba425b53246137fe9"
+
+
+def test_an_empty_layer_is_an_end_marker() -> None:
+    assert tar_of([]) == bytes(1024)
+
+
+@given(st.permutations(OF_EVERY_KIND))
+def test_the_order_of_the_input_does_not_matter(entries: Sequence[Entry]) -> None:
+    assert complete(entries, {}) == complete(OF_EVERY_KIND, {})
+
+
+@given(st.sets(PATHS, max_size=8))
+def test_parents_come_first_and_content_stays_together(paths: set[str]) -> None:
+    ordered = [entry.path for entry in complete([DirEntry(path=path) for path in paths], {})]
+    for index, path in enumerate(ordered):
+        above = path.rpartition("/")[0]
+        assert not above or above in ordered[:index]
+    for path in paths:
+        below = [i for i, other in enumerate(ordered) if f"{other}/".startswith(f"{path}/")]
+        assert below == list(range(below[0], below[0] + len(below)))
+    assert paths <= set(ordered)
+
+
+@given(
+    st.dictionaries(PATHS, st.binary(max_size=1100), max_size=6),
+    st.sampled_from([0o644, 0o755, 0o4711]),
+)
+def test_what_is_written_is_read_back(files: dict[str, bytes], mode: int) -> None:
+    outer = {path for path in files if not any(p.startswith(f"{path}/") for p in files)}
+    data = tar_of(FileEntry.of(path, files[path], mode=mode, owner=APP) for path in outer)
+    with tarfile.open(
+        fileobj=io.BytesIO(data), mode="r:", encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        found = {member.name: member for member in tar if member.isfile()}
+        assert found.keys() == outer
+        for path, member in found.items():
+            assert (member.mode, member.uid, member.gid) == (mode, 1001, 1001)
+            assert cast("BinaryIO", tar.extractfile(member)).read() == files[path]
+
+
+def test_missing_parents_are_added_as_root_has_them() -> None:
+    found = members(tar_of([FileEntry.of("a/b/c", b"", owner=APP)]))
+    assert list(found) == ["a", "a/b", "a/b/c"]
+    for path in ("a", "a/b"):
+        assert found[path].isdir()
+        assert (found[path].mode, found[path].uid, found[path].gid) == (0o755, 0, 0)
+
+
+def test_a_directory_of_the_base_is_repeated_as_it_is_there() -> None:
+    base = [DirEntry(path="srv", mode=0o2750, owner=Owner(7, 8)), DirEntry(path="unused")]
+    found = members(tar_of([FileEntry.of("srv/www/index.html", b"")], base))
+    assert list(found) == ["srv", "srv/www", "srv/www/index.html"]
+    assert (found["srv"].mode, found["srv"].uid, found["srv"].gid) == (0o2750, 7, 8)
+
+
+def test_a_whiteout_needs_its_parents_too() -> None:
+    found = members(tar_of([WhiteoutEntry(path="etc/motd"), WhiteoutEntry(path="opt")]))
+    assert list(found) == ["etc", "etc/.wh.motd", ".wh.opt"]
+    assert found["etc/.wh.motd"].isfile()
+    assert found["etc/.wh.motd"].size == 0
+
+
+@pytest.mark.parametrize("second", [DirEntry(path="a/b"), WhiteoutEntry(path="a/b")])
+def test_two_entries_cannot_claim_one_path(second: Entry) -> None:
+    with pytest.raises(ContentError) as caught:
+        complete([FileEntry.of("a/b", b""), second], {})
+    assert caught.value.message == "two entries claim the path /a/b in one layer"
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        FileEntry.of("a/b", b""),
+        SymlinkEntry(path="a/b", target="c"),
+        WhiteoutEntry(path="a/b"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_has_something_below_it_is_a_directory(obstacle: Entry, turned: bool) -> None:  # noqa: FBT001
+    entries = [obstacle, FileEntry.of("a/b/c/d", b"")]
+    with pytest.raises(ContentError) as caught:
+        complete(reversed(entries) if turned else entries, {})
+    assert caught.value.message == "/a/b/c/d needs the directory /a/b, which is not one"
+
+
+def test_nothing_of_this_machine_is_in_a_header() -> None:
+    data = tar_of(OF_EVERY_KIND)
+    for member in members(data).values():
+        assert member.mtime == MTIME == 315_532_801
+        assert (member.uname, member.gname) == ("", "")
+        assert (member.devmajor, member.devminor) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        FileEntry.of("a", b""),
+        FileEntry.of("x" * 100, b""),
+        FileEntry.of(f"{'d' * 155}/{'x' * 100}", b""),
+        FileEntry.of("a\nb c\\d*", b""),
+        FileEntry.of("a", b"", owner=Owner(0o7777777, 0o7777777)),
+        DirEntry(path="x" * 99),
+        DirEntry(path="x" * 155),
+        SymlinkEntry(path="a", target="t" * 100),
+        SymlinkEntry(path="a/b", target="../x\ny"),
+        WhiteoutEntry(path="x" * 96),
+    ],
+    ids=lambda entry: f"{type(entry).__name__}-{len(entry.path)}",
+)
+def test_a_plain_header_stands_for_what_it_can_say(entry: Entry) -> None:
+    block = header(entry)
+    assert len(block) == 512
+    assert block[257:265] == b"ustar\x0000"
+
+
+@pytest.mark.parametrize(
+    ("entry", "records"),
+    [
+        (FileEntry.of("x" * 101, b""), b"111 path=" + b"x" * 101 + b"\n"),
+        (FileEntry.of(f"{'d' * 156}/x", b""), b"168 path=" + b"d" * 156 + b"/x\n"),
+        (DirEntry(path="x" * 156), b"167 path=" + b"x" * 156 + b"/\n"),
+        (FileEntry.of("\xe9", b""), b"11 path=\xc3\xa9\n"),
+        (FileEntry.of("\udce9", b""), b"21 hdrcharset=BINARY\n9 path=\xe9\n"),
+        (SymlinkEntry(path="a", target="t" * 101), b"115 linkpath=" + b"t" * 101 + b"\n"),
+        (SymlinkEntry(path="a", target="\xe9"), b"15 linkpath=\xc3\xa9\n"),
+        (SymlinkEntry(path="a", target="\udce9"), b"21 hdrcharset=BINARY\n14 linkpath=\xe9\n"),
+        (FileEntry.of("a", b"", owner=Owner(0o10000000, 0)), b"15 uid=2097152\n"),
+        (FileEntry.of("a", b"", owner=Owner(0, 2**32 - 2)), b"18 gid=4294967294\n"),
+        (WhiteoutEntry(path="x" * 97), b"111 path=.wh." + b"x" * 97 + b"\n"),
+    ],
+    ids=lambda value: f"{type(value).__name__}-{len(value.path)}" if hasattr(value, "path") else "",
+)
+def test_a_pax_record_stands_only_for_what_a_plain_header_cannot(
+    entry: Entry, records: bytes
+) -> None:
+    blocks = header(entry)
+    assert len(blocks) == 3 * 512
+    assert blocks[156:157] == b"x"
+    assert blocks[512:1024].rstrip(b"\0") == records
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Content that only has a size."""
+
+    def open(self) -> BinaryIO:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("size", [8 * 2**30 - 1, 8 * 2**30, 10**13])
+def test_a_file_of_eight_gib_and_more_has_a_header(size: int) -> None:
+    entry = FileEntry(path="a", content=Unread(), size=size)
+    blocks = header(entry)
+    assert (len(blocks) > 512) == (size >= 8 * 2**30)
+    with tarfile.open(fileobj=io.BytesIO(blocks), mode="r|") as tar:
+        member = tar.next()
+        assert member is not None
+        assert member.size == size
+
+
+class Writing:
+    """A sink that does something to the source whenever a chunk of its content came by."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self._meanwhile = meanwhile
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        if len(data) == CHUNK:
+            self._meanwhile()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file of some chunks that was written long ago."""
+    path = tmp_path / "source.bin"
+    path.write_bytes(b"x" * 3 * CHUNK)
+    os.utime(path, (1, 1))
+    return path
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "grows": append,
+    "shrinks": lambda path: os.truncate(path, 2 * CHUNK + 10),
+    "is emptied": lambda path: os.truncate(path, 0),
+    "is rewritten": lambda path: path.write_bytes(b"y" * 3 * CHUNK),
+    "is touched": Path.touch,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("moment", ["before it is read", "while it is read"])
+def test_a_file_of_a_tree_that_changes_is_refused(change: str, moment: str, source: Path) -> None:
+    [entry] = walk(source, at="app/data")
+    if moment == "before it is read":
+        CHANGES[change](source)
+    with pytest.raises(ContentError) as caught:
+        write_tar([entry], Writing(lambda: CHANGES[change](source)))
+    if change == "grows" and moment == "while it is read":
+        assert caught.value.message == (
+            "/app/data: its source changed while it was read (expected 3145728 bytes, got more)"
+        )
+    else:
+        assert caught.value.message == f"{source} changed while it was read"
+    assert caught.value.hint == "build again when nothing writes into the project"
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(source: Path) -> None:
+    [entry] = walk(source, at="app/data")
+    sink = Writing(lambda: source.unlink(missing_ok=True))
+    write_tar([entry], sink)
+    assert sink.size == 512 + 3 * CHUNK + 1024
+
+
+def refuse_when(source: Path, replace: Callable[[], object]) -> str:
+    [entry] = walk(source, at="app/data")
+    source.unlink()
+    replace()
+    with pytest.raises(ContentError) as caught:
+        write_tar([entry], io.BytesIO())
+    return caught.value.message
+
+
+def test_a_file_that_is_another_when_it_is_read_is_refused(source: Path) -> None:
+    reading = f"/app/data: reading {source}: "
+    assert refuse_when(source, lambda: None) == f"{reading}No such file or directory"
+    source.write_bytes(b"x")
+    message = refuse_when(source, lambda: source.symlink_to("/etc/passwd"))
+    assert message == f"{reading}Too many levels of symbolic links"
+    source.unlink()
+    source.write_bytes(b"x")
+    message = refuse_when(source, lambda: os.mkfifo(source))
+    assert message == f"{source} changed while it was read"
+    source.unlink()
+    source.write_bytes(b"x")
+    assert refuse_when(source, source.mkdir) == f"{reading}Is a directory"
+
+
+@pytest.mark.parametrize(("size", "got"), [(3, "more"), (7, "5")])
+def test_content_of_another_size_than_its_entry_says_is_refused(
+    size: int, got: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    entry = FileEntry(path="a", content=FileContent(path), size=size)
+    with pytest.raises(ContentError) as caught:
+        write_tar([entry], io.BytesIO())
+    assert caught.value.message == (
+        f"/a: its source changed while it was read (expected {size} bytes, got {got})"
+    )
+    assert caught.value.hint == "build again when nothing writes into the project"
+
+
+class BrokenDisk:
+    """Content that fails as a disk does: an error without a name."""
+
+    def open(self) -> BinaryIO:
+        return cast("BinaryIO", self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, _: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_read_error_names_the_path_in_the_image() -> None:
+    entry = FileEntry(path="a", content=BrokenDisk(), size=1)
+    with pytest.raises(ContentError) as caught:
+        write_tar([entry], io.BytesIO())
+    assert caught.value.message == "/a: reading its source: Input/output error"
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="there is no tar here")
+def test_gnu_tar_extracts_what_was_meant(tmp_path: Path) -> None:
+    archive = tmp_path / "layer.tar"
+    archive.write_bytes(tar_of(OF_EVERY_KIND))
+    out = tmp_path / "out"
+    out.mkdir()
+    subprocess.run(
+        ["tar", "--extract", "--preserve-permissions", "--numeric-owner", "--file", archive],
+        cwd=out,
+        check=True,
+        capture_output=True,
+        env=os.environ | {"LC_ALL": "C"},
+    )
+    assert found_below(out) == {expected(entry) for entry in complete(OF_EVERY_KIND, {})}
+
+
+def found_below(root: Path) -> set[Found]:
+    return {found(path, str(path.relative_to(root))) for path in root.rglob("*")}
+
+
+def found(path: Path, name: str) -> Found:
+    status = path.lstat()
+    owner = (status.st_uid, status.st_gid) if os.getuid() == 0 else (0, 0)
+    if path.is_symlink():
+        detail = str(path.readlink())
+    else:
+        detail = "/" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return name, stat.S_IMODE(status.st_mode), owner, int(status.st_mtime), detail
+
+
+def expected(entry: Entry) -> Found:
+    name, mode, owner, detail = entry.path, 0o644, Owner(0, 0), hashlib.sha256(b"").hexdigest()
+    match entry:
+        case FileEntry():
+            with entry.content.open() as stream:
+                detail = hashlib.sha256(stream.read()).hexdigest()
+            mode, owner = entry.mode, entry.owner
+        case DirEntry():
+            mode, owner, detail = entry.mode, entry.owner, "/"
+        case SymlinkEntry():
+            mode, owner, detail = 0o777, entry.owner, entry.target
+        case WhiteoutEntry():
+            name = "etc/.wh.motd"
+    known = (owner.uid, owner.gid) if os.getuid() == 0 else (0, 0)
+    return name, mode, known, MTIME, detail

@@ -1,0 +1,1 @@
+"""Tests of the plan, and of the image that is put together from it."""

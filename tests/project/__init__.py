@@ -1,0 +1,1 @@
+"""Tests of the application: its settings, its lock, and what uv installs from them."""
