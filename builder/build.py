@@ -1,8 +1,7 @@
 """The steps of a build, straight down the page."""
 
+import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from builder.base.base import Base, BaseRequest
 from builder.base.find import find_base
 from builder.base.settle import settle
 from builder.checks.application import check_application
-from builder.errors import BaseError
+from builder.errors import BaseError, InstallError
 from builder.events import Caution, EventSink, Notice, step
 from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
@@ -40,6 +39,7 @@ from layers.compress import Codec
 from layers.entries import ROOT, DirEntry, Entry, image_path
 from layers.layer import Layer, write_layer
 
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -62,23 +62,44 @@ class Planned:
     plan: BuildPlan
 
 
-def plan_build(
+def read_application(
     project: Path, flags: Mapping[str, Any], environ: Mapping[str, str], shop: Workshop
-) -> Planned:
-    """Settings, base and plan; ``build`` does the rest.
+) -> Application:
+    """What is known of an application before anything is fetched or installed.
 
     Args:
-        project: the application's directory.
+        project: its directory.
         flags: settings given on the command line, by key.
         environ: ``BUILDER_*`` and ``SOURCE_DATE_EPOCH``.
+        shop: asks git.
+
+    Raises:
+        SettingsError, LockError, ContentError: as their names say.
+    """
+    with step(shop.events, "settings") as done:
+        pyproject = read_pyproject(Path(os.path.abspath(project)))  # noqa: PTH100 - links stay
+        settings = read_settings(pyproject, environ=environ, flags=flags)
+        app = Application(
+            pyproject=pyproject,
+            settings=settings,
+            lock=read_lock(pyproject),
+            source=find_source(pyproject, settings),
+            revision=find_revision(pyproject.directory, environ=environ, run=shop.run),
+        )
+        done.detail = f"{pyproject.name} {pyproject.version or '(dynamic version)'}"
+    return app
+
+
+def plan_build(app: Application, shop: Workshop) -> Planned:
+    """Base and plan; ``build`` does the rest.
+
+    Args:
+        app: the application.
         shop: the base is brought into its store.
 
     Raises:
-        BuilderError: of the settings, lock, base, reference, registry and transport kinds.
+        BuilderError: of the settings, base, reference, registry and transport kinds.
     """
-    with step(shop.events, "settings") as done:
-        app = read_application(project, flags, environ, shop.run)
-        done.detail = f"{app.pyproject.name} {app.pyproject.version or '(dynamic version)'}"
     with step(shop.events, "base") as done:
         base = find_base(_base_request(app), store=shop.store, run=shop.run, events=shop.events)
         target = find_target(base)
@@ -95,7 +116,7 @@ def build(planned: Planned, shop: Workshop) -> Image:
     Raises:
         BuilderError: of the lock, install, content, check and store kinds.
     """
-    with _staging(shop.store) as staging:
+    with shop.store.staging() as staging, _roomy(shop.store):
         with step(shop.events, "uv sync --frozen --no-dev") as done:
             staged, interpreter = _install(planned, staging, shop)
             done.detail = "third-party distributions and the project, each on its own"
@@ -106,7 +127,7 @@ def build(planned: Planned, shop: Workshop) -> Image:
                 python=planned.target.python,
                 scratch=staging / "bytecode",
             )
-            contents = _contents(planned, staged, compiler)
+            contents = _contents(planned, staged, compiler, shop)
             done.detail = (
                 f"{sum(map(len, contents.values()))} entries for {planned.app.settings.venv}"
             )
@@ -125,25 +146,6 @@ def build(planned: Planned, shop: Workshop) -> Image:
     return image
 
 
-def read_application(
-    project: Path, flags: Mapping[str, Any], environ: Mapping[str, str], run: CommandRunner
-) -> Application:
-    """What is known of an application before anything is installed.
-
-    Raises:
-        SettingsError, LockError, ContentError: as their names say.
-    """
-    pyproject = read_pyproject(Path(os.path.abspath(project)))  # noqa: PTH100 - links stay
-    settings = read_settings(pyproject, environ=environ, flags=flags)
-    return Application(
-        pyproject=pyproject,
-        settings=settings,
-        lock=read_lock(pyproject),
-        source=find_source(pyproject, settings),
-        revision=find_revision(pyproject.directory, environ=environ, run=run),
-    )
-
-
 def find_target(base: Base) -> Target:
     """What a base can run.
 
@@ -152,13 +154,11 @@ def find_target(base: Base) -> Target:
     """
     config = base.image.config.value
     python = base.files.python(config.env.get("PATH", _DEFAULT_PATH))
+    hint = 'choose one that has, such as "python:3.12-slim-bookworm"'
     if python is None:
-        raise BaseError(
-            f"the base {base.name} has no Python on its PATH",
-            hint='choose one that has, such as "python:3.12-slim-bookworm"',
-        )
+        raise BaseError(f"the base {base.name} has no Python on its PATH", hint=hint)
     if base.files.libc is None:
-        raise BaseError(f"the base {base.name} has neither glibc nor musl")
+        raise BaseError(f"the base {base.name} has neither glibc nor musl", hint=hint)
     return Target(platform=config.platform, python=python, libc=base.files.libc)
 
 
@@ -185,13 +185,15 @@ def _base_request(app: Application) -> BaseRequest:
 
 
 @contextmanager
-def _staging(store: Store) -> Iterator[Path]:
-    """A directory that is gone afterwards, on the store's disk: uv's cache is usually there."""
-    directory = Path(tempfile.mkdtemp(prefix=".staging-", dir=store.root)).resolve()
+def _roomy(store: Store) -> Iterator[None]:
+    """Say what helps when uv or the compiler found the disk full."""
     try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        yield
+    except InstallError as error:
+        if _NO_SPACE not in error.message:
+            raise
+        hint = f"free some space, or name another place than {store.root} in BUILDER_STORE"
+        raise InstallError(error.message, hint=hint) from error
 
 
 def _install(planned: Planned, staging: Path, shop: Workshop) -> tuple[Staged, Path]:
@@ -221,22 +223,25 @@ def _install(planned: Planned, staging: Path, shop: Workshop) -> tuple[Staged, P
     return staged, interpreter
 
 
-def _contents(planned: Planned, staged: Staged, compiler: Compiler) -> dict[str, list[Entry]]:
-    """What each planned layer holds, settled on the base."""
-    app, files = planned.app, planned.base.files
+def _contents(
+    planned: Planned, staged: Staged, compiler: Compiler, shop: Workshop
+) -> dict[str, list[Entry]]:
+    """What each planned layer holds."""
+    app = planned.app
     settings = app.settings
     place = VenvPlace.of(settings, planned.target.python)
     third_party = relocated(staged.third_party, place)
     own = relocated(staged.own, place)
     source = replace(app.source, project=staged.project).entries(settings)
     # An installed project is imported from the venv; one that is not, from where it lies.
-    imported = own if app.pyproject.is_package else [*own, *source]
-    contents = {
+    compiled = compiler.bytecode(own if app.pyproject.is_package else [*own, *source])
+    if compiled.not_python:
+        shop.events(Caution(f"no Python {place.python.minor}: {', '.join(compiled.not_python)}"))
+    return {
         "account": _account(planned),
-        "dependencies": [*third_party, *skeleton(place), *compiler.bytecode(third_party)],
-        "project": [*own, *source, *compiler.bytecode(imported)],
+        "dependencies": [*third_party, *skeleton(place), *compiler.bytecode(third_party).entries],
+        "project": [*own, *source, *compiled.entries],
     }
-    return {name: settle(entries, files) for name, entries in contents.items()}
 
 
 def _account(planned: Planned) -> list[Entry]:
@@ -259,7 +264,8 @@ def _pack(planned: Planned, contents: Mapping[str, list[Entry]], store: Store) -
     """Layers in the plan's order; each repeats the directories below it as they are there."""
     known = dict(planned.base.files.directories)
     layers = {}
-    for name, entries in contents.items():
+    for name, unsettled in contents.items():
+        entries = settle(unsettled, planned.base.files)
         layers[name] = _stored_layer(entries, known, planned.plan.codec, store)
         known |= {entry.path: entry for entry in entries if isinstance(entry, DirEntry)}
     return layers

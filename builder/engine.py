@@ -20,6 +20,9 @@ _HINTS = {
         "user namespaces are forbidden here: build with --no-load, write an oci-archive, and load "
         "that where podman runs"
     ),
+    r"OCI runtime .* not found|CONTAINERS_CONF|containers\.conf": (
+        "podman's own configuration is at fault, before any image: see what `podman info` says"
+    ),
     r"rlimit|cgroup": (
         "point CONTAINERS_CONF at a containers.conf that fits this machine, for example with "
         'runtime = "runc" and lower default_ulimits'

@@ -1,15 +1,21 @@
 """The only module that starts processes."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess  # noqa: TID251 - this is the module that the ban points to
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 _GRACE_SECONDS = 5
+
+_children: set[subprocess.Popen[str]] = set()
+_ending = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,39 @@ def run(
 ) -> Completed:
     """The ``CommandRunner`` of real life. On Ctrl-C the child has ended before this returns."""
     variables = {**os.environ, **(environ or {})}
-    done = subprocess.run(  # noqa: S603 - argv is ours, and no shell reads it
+    with subprocess.Popen(  # noqa: S603 - argv is ours, and no shell reads it
         list(argv),
         cwd=cwd,
         env={name: value for name, value in variables.items() if value is not None},
-        input=stdin,
-        capture_output=True,
-        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    ) as process:
+        _children.add(process)
+        try:
+            if _ending.is_set() and threading.current_thread() is not threading.main_thread():
+                _terminate(process.pid)  # the main thread may still need programs to clean up
+            stdout, stderr = process.communicate(stdin)
+        except BaseException:
+            _terminate(process.pid)
+            _end(process)
+            raise
+        finally:
+            _children.discard(process)
+    return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+
+def end_children() -> None:
+    """Ask every program that ``run`` waits for to end, in whatever thread: we were told to.
+
+    On Ctrl-C a terminal tells them too; SIGTERM reaches us alone, and a thread that waits for a
+    download would keep us here until its end.
+    """
+    _ending.set()
+    for process in list(_children):
+        _terminate(process.pid)
 
 
 @contextmanager
@@ -99,11 +126,30 @@ def service(argv: Sequence[str], *, log: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            process.terminate()
-            try:
-                process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process)
+
+
+def _terminate(pid: int) -> None:
+    """Ask a program to end, and all that it started: uv leaves build backends running.
+
+    https://man7.org/linux/man-pages/man5/proc_tid_children.5.html
+    """
+    family = [pid]
+    for member in family:
+        for children in Path("/proc", str(member), "task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                family += map(int, children.read_text().split())
+    for member in family:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(member, signal.SIGTERM)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def find(program: str) -> str | None:

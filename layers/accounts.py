@@ -23,7 +23,8 @@ class Account:
 def account_entries(account: Account, *, passwd: bytes, group: bytes) -> list[Entry]:
     """The files that change when the account is added to those of the base.
 
-    Empty when the base has this very account already.
+    Empty when the base has this very account already. A group of the base that has the number
+    serves as it is, whatever its name: OpenShift runs everything in group 0.
 
     Raises:
         ContentError: the base gives the name to another number, or the number to another name.
@@ -33,9 +34,13 @@ def account_entries(account: Account, *, passwd: bytes, group: bytes) -> list[En
     if not _has(passwd, "user", account.name, uid):
         line = f"{account.name}:x:{uid}:{gid}::{account.home}:{_NO_LOGIN}\n"
         entries.append(FileEntry.of("etc/passwd", _with_line(passwd, line), owner=ROOT))
-    if not _has(group, "group", account.name, gid):
+    if not _has_number(group, gid) and not _has(group, "group", account.name, gid):
         entries.append(FileEntry.of("etc/group", _with_line(group, f"{account.name}:x:{gid}:\n")))
     return entries
+
+
+def _has_number(database: bytes, number: int) -> bool:
+    return any(line.split(b":")[2:3] == [b"%d" % number] for line in database.split(b"\n"))
 
 
 def _has(database: bytes, kind: str, name: str, number: int) -> bool:

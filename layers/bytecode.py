@@ -1,15 +1,16 @@
 """Sources become bytecode, with the target's interpreter and always to the same bytes.
 
-This file is run as a script by that interpreter (``python -I bytecode.py < jobs``), so it imports
-nothing but the standard library. Each job is a line of JSON: ``[source, in-image path, result]``.
+This file is run as a script by that interpreter (``python -I bytecode.py < batches``), so it
+imports nothing but the standard library. A batch is a line of JSON, a list of jobs; a job is a list
+of source, in-image path and result. What is no Python comes back, a line of JSON for each path.
 
 * Layers carry one modification time for everything, so a pyc checked by time would be stale in
   every container. These are unchecked (PEP 552): the interpreter takes them as they are.
 * What marshal writes for a constant depends on the strings that the process has interned and on who
   else holds an object, that is on everything that the process compiled before: over a standard
-  library one file in five hundred came out differently in another order. So each file is compiled
-  in a child that is forked from a process that has compiled nothing; half a millisecond buys bytes
-  that depend on the file alone.
+  library one file in five hundred came out differently in another order. So each batch is compiled
+  in a child that is forked from a process that has compiled nothing: the bytes of a file depend on
+  its batch alone, never on how many there are, in what order or in how many processes.
 """
 
 import importlib.util
@@ -22,9 +23,6 @@ import warnings
 from pathlib import Path
 
 _UNCHECKED_HASH = 0b01
-
-# Exit codes of the children; Python itself ends with 1 when it fails.
-_DONE, _FAILED, _PASSED_OVER = 0, 1, 2
 
 
 def compile_file(source: Path, image_path: str, result: Path) -> bool:
@@ -52,30 +50,34 @@ def compile_file(source: Path, image_path: str, result: Path) -> bool:
     return True
 
 
-def _compile_alone(job: tuple[str, str, str]) -> bool:
-    """``compile_file`` in a child of this process, which stays as it is."""
+def compile_batch(jobs: list[tuple[str, str, str]]) -> None:
+    """Compile files in a child of this process, which stays as it is.
+
+    Raises:
+        SystemExit: the child failed; it has said why.
+    """
     child = os.fork()
     if child == 0:
-        code = _FAILED
+        code = 1
         try:
-            code = _DONE if compile_file(Path(job[0]), job[1], Path(job[2])) else _PASSED_OVER
+            for source, image_path, result in jobs:
+                if not compile_file(Path(source), image_path, Path(result)):
+                    print(json.dumps(image_path), flush=True)  # noqa: T201 - the answer
+            code = 0
         except BaseException:  # noqa: BLE001 - a forked child must not return into its parent's code
             traceback.print_exc()
         finally:
             os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code not in {_DONE, _PASSED_OVER}:
-        sys.exit(f"compiling {job[0]} ended with {code}")
-    return code == _DONE
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit(f"the batch of {jobs[0][0]} ended with {code}")
 
 
 def main() -> None:
-    """Do the jobs on standard input; name each source that was passed over."""
+    """Compile the batches on standard input."""
     warnings.simplefilter("ignore")  # of SyntaxWarnings in code that is not ours
     sys.setrecursionlimit(10_000)
-    passed_over = [job for job in map(json.loads, sys.stdin) if not _compile_alone(job)]
-    for _, image_path, _ in passed_over:
-        print(json.dumps(image_path))  # noqa: T201 - the answer, to stdout
+    for line in sys.stdin:
+        compile_batch(json.loads(line))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from layers.errors import LayerError
 TAR = "application/vnd.oci.image.layer.v1.tar"
 TAR_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 TAR_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
-DOCKER_TAR_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+DOCKER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_TAR_GZIP = f"{DOCKER_TAR}.gzip"
+DOCKER_TAR_ZSTD = f"{DOCKER_TAR}.zstd"
 
 _GZIP_LEVEL = 3
 _ZSTD_LEVEL = 3

@@ -62,14 +62,17 @@ def verify_layer(layer: Layer) -> int:
         LayerError: something is not as it must be; the message names it.
     """
     seen: set[str] = set()
+    directories: set[str] = set()
     for member, _ in read_members(layer):
         _check_name(member.name, layer)
         if member.name in seen:
             raise LayerError(f"layer {layer.digest} has {member.name} twice")
         for parent in parents(member.name):
-            if parent not in seen:
+            if parent not in directories:
                 raise LayerError(f"layer {layer.digest}: {member.name} comes before {parent}/")
         seen.add(member.name)
+        if member.isdir():
+            directories.add(member.name)
     return len(seen)
 
 

@@ -9,7 +9,7 @@ from tests.records import hash_and_size
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write_wheel(
+def write_wheel(  # noqa: PLR0913 - a wheel has that many parts
     directory: Path,
     name: str,
     version: str = "1.0",

@@ -17,13 +17,22 @@ from builder.errors import (
     DocumentError,
     EngineError,
     LayerError,
+    ReferenceFormatError,
     RegistryError,
+    SettingsError,
     TransportError,
 )
 from builder.events import EventSink, ignore
 from builder.process import CommandRunner
 from builder.process import run as run_process
 from builder.store.layout import Store
+
+_SHAPES = {
+    "oci": "oci:DIR[:TAG]",
+    "oci-archive": "oci-archive:FILE[:TAG]",
+    "docker-archive": "docker-archive:FILE[:NAME]",
+    "containers-storage": "containers-storage:NAME",
+}
 
 
 def find_base(
@@ -45,8 +54,8 @@ def find_base(
         LayerError: a blob is not what its digest promises.
         StoreError: the store cannot be read or written.
     """
-    source = base_source(request, events=events, run=run)
     with _about(request.source):
+        source = base_source(request, events=events, run=run)
         manifest = source.bring(request.platform, store)
         image = load_image(manifest, store)
         files = file_index(image, store)
@@ -59,10 +68,12 @@ def base_source(request: BaseRequest, *, events: EventSink, run: CommandRunner) 
 
     Raises:
         ReferenceFormatError: none of them.
-        SettingsError: the mirror is no address.
+        SettingsError: the mirror is no address, or there is nothing after the kind.
     """
     source = request.source
     kind, _, rest = source.partition(":")
+    if kind in _SHAPES and not rest:
+        raise SettingsError(f"the base {source!r} names no image", hint=f"write {_SHAPES[kind]}")
     match kind:
         case "oci":
             path, tag = split_path(rest)
@@ -94,6 +105,11 @@ def _about(source: str) -> Iterator[None]:
     """Say in every error which base it was about."""
     try:
         yield
+    except ReferenceFormatError as error:
+        raise ReferenceFormatError(
+            f"base: {error.message}",
+            hint=f"{error.hint}; or one of {', '.join(_SHAPES.values())}",
+        ) from error
     except DocumentError as error:
         raise BaseError(f"base {source}: {error.message}", hint=error.hint) from error
     except TransportError as error:

@@ -90,7 +90,7 @@ class RegistrySource:
             raise BaseError(
                 f"{self.name} for {platform} is not in the store {store.root}, "
                 "and the pull policy is never",
-                hint="build once with the pull policy missing",
+                hint="build once with --pull missing, or name a base that is on this machine",
             )
         self.events(Notice(f"asking {self.endpoint} for {self.name} ({platform})"))
         found = self._pull(platform, store)
@@ -140,18 +140,20 @@ class _Pull:
         if len(descriptors) == 1:
             self._one(descriptors[0])
             return
-        with ThreadPoolExecutor(_WORKERS, "pull") as pool:
-            futures = [pool.submit(self._one, descriptor) for descriptor in descriptors]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in futures:
-                    if future in done:
-                        future.result()
-            except BaseException:
-                # Also on Ctrl-C: what is under way ends at its next piece, what waits never begins.
-                self.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        pool = ThreadPoolExecutor(_WORKERS, "pull")
+        futures = [pool.submit(self._one, descriptor) for descriptor in descriptors]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in futures:
+                if future in done:
+                    future.result()
+        except BaseException as error:
+            # What is under way ends at its next piece, what waits never begins. Whoever pressed
+            # Ctrl-C does not wait for a server that sends no next piece.
+            self.stop.set()
+            pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def _one(self, descriptor: Descriptor) -> None:
         if descriptor.media_type in _DOCUMENTS:

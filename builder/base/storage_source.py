@@ -1,16 +1,19 @@
 """Base images in the storage that podman, buildah and skopeo share."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.base.layout_source import bring_from_layout
 from builder.base.tree import DirectoryTree, open_archive
 from builder.errors import BaseError, EngineError
 from builder.oci.descriptor import Descriptor
+from builder.oci.image_config import parse_image_config
+from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
 from builder.process import CommandRunner, Completed
 from builder.store.layout import Store
+from layers.compress import TAR
 
 _ABSENT = ("not resolve to an image", "not an image", "no such image", "image not known")
 
@@ -40,8 +43,8 @@ class ContainersStorageSource:
             except FileNotFoundError:
                 archive = self._podman(Path(scratch, "archive.tar"))
                 with open_archive(archive, store) as tree:
-                    return bring_from_layout(tree, None, platform, store)
-            return bring_from_layout(DirectoryTree(layout), None, platform, store)
+                    return _as_it_is(bring_from_layout(tree, None, platform, store), store)
+            return _as_it_is(bring_from_layout(DirectoryTree(layout), None, platform, store), store)
 
     def _skopeo(self, layout: Path) -> Path:
         source = f"containers-storage:{self.image}"
@@ -72,3 +75,21 @@ class ContainersStorageSource:
                 hint="`podman images` lists what is there, by its full names",
             )
         raise EngineError(f"{done.argv[0]} could not read {self.image}: {words}")
+
+
+def _as_it_is(manifest: Descriptor, store: Store) -> Descriptor:
+    """The manifest, once more when it calls plain layers compressed.
+
+    skopeo (1.9) and podman (4.3) keep the media types that the layers had when they were pulled.
+    """
+    given = parse_manifest(store.read(manifest), manifest.media_type).value
+    config = parse_image_config(store.read(given.config)).value
+    layers = tuple(
+        replace(layer, media_type=TAR) if str(layer.digest) == str(diff_id) else layer
+        for layer, diff_id in zip(given.layers, config.diff_ids, strict=False)
+    )
+    if len(layers) != len(given.layers) or layers == given.layers:
+        return manifest
+    corrected = replace(given, layers=layers).to_document()
+    store.put(corrected.raw)
+    return corrected.descriptor()

@@ -44,6 +44,9 @@ class DirectoryTree:
         """
         try:
             return (self.root / path).open("rb")
+        except FileNotFoundError as error:
+            lacking = f"it has no {path}" if self.root.is_dir() else "there is no such directory"
+            raise BaseError(f"{self.root} is not an OCI image layout: {lacking}") from error
         except OSError as error:
             raise BaseError(f"{self.root}: cannot read {path}: {error.strerror}") from error
 

@@ -1,6 +1,8 @@
 """The command line: parse, call, print. One module per command, imported when it is called."""
 
 import argparse
+import errno
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,6 +13,20 @@ if TYPE_CHECKING:
     from builder.cli.console import Console
 
 _INTERRUPTED = 130
+_CANCELS = (signal.SIGINT, signal.SIGTERM)
+_SPACE = "free some space; temporary files go where TMPDIR says, the store where BUILDER_STORE says"
+# What the operating system may refuse anywhere, through no fault of ours.
+_MACHINE = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EACCES: "may this user read and write there?",
+    errno.EROFS: "name a place that can be written",
+    errno.EIO: "look at the disk",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+    errno.ENFILE: "this machine has too many open files",
+    errno.ENOMEM: "this machine is out of memory",
+    errno.EAGAIN: "this user may start no more processes: ulimit -u",
+}
 _DESCRIPTION = """\
 Container images from uv projects: no Dockerfile, no daemon, no root.
 """
@@ -23,13 +39,26 @@ exit codes: 0 done, 1 the build or a check failed, 2 wrong usage or settings,
 def run() -> NoReturn:
     """The program: ``python -m builder`` and the console script."""
     # CI systems cancel with SIGTERM; what has to be cleaned up is the same as on Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main(sys.argv[1:]))
+    for number in _CANCELS:
+        signal.signal(number, _interrupt)
+    code = main(sys.argv[1:])
+    if code == _INTERRUPTED:
+        _leave_at_once(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(argv)
+    try:
+        return _run(_parser().parse_args(argv))
+    except KeyboardInterrupt:
+        from builder.cli.console import Console
+
+        Console(sys.stderr).interrupted()
+        return _INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
     from builder.cli.console import Console
     from builder.errors import BuilderError, exit_code
 
@@ -39,14 +68,50 @@ def main(argv: Sequence[str]) -> int:
     except BuilderError as error:
         console.error(error)
         return exit_code(error)
-    except KeyboardInterrupt:
-        console.interrupted()
-        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort: what arrives here is a bug
+        return _unexpected(error, console)
     return code
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: wrappers repeat the signal, and cleaning up must not be interrupted.
+    for number in _CANCELS:
+        signal.signal(number, signal.SIG_IGN)
+    # Not imported here: the signal may have come in the middle of that very import.
+    if end_children := getattr(sys.modules.get("builder.process"), "end_children", None):
+        end_children()
     raise KeyboardInterrupt
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """Exit without waiting for threads: one may hang on a server that says nothing."""
+    if drop := getattr(sys.modules.get("builder.store.layout"), "drop_unfinished", None):
+        drop()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _unexpected(error: Exception, console: "Console") -> int:
+    from builder.errors import StoreError, exit_code
+
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        place = f"{error.filename}: " if error.filename else ""
+        refused = StoreError(
+            f"the operating system refused: {place}{error.strerror}", hint=_MACHINE[error.errno]
+        )
+        console.error(refused)
+        return exit_code(refused)
+    console.bug(error, f"image-builder {_version()}, Python {sys.version.split()[0]}")
+    return 1
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("image-builder")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,9 +136,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        print(f"builder {version('image-builder')}")  # noqa: T201 - data, to stdout
+        print(f"builder {_version()}")  # noqa: T201 - data, to stdout
         parser.exit()
 
 
@@ -125,8 +188,13 @@ def _add_test(commands: _Commands) -> None:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="its name in podman")
     add("--project", metavar="DIR", default=".", help="whose settings count (default: here)")
-    add("--publish", metavar="PORT", type=int, help="the loopback port to use (default: any free)")
-    add("--timeout", metavar="SECONDS", type=int, help="until the first healthy answer")
+    add(
+        "--publish",
+        metavar="PORT",
+        type=_port,
+        help="the loopback port to use (default: a free one)",
+    )
+    add("--timeout", metavar="SECONDS", type=_seconds, help="until the first healthy answer")
     _add_env(parser)
     add("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(command=_test)
@@ -140,6 +208,18 @@ def _add_env(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a variable for the container under test; repeatable",
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a port, from 1 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number of seconds")
+    return int(text)
 
 
 def _build(options: argparse.Namespace, console: "Console") -> int:

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from builder.build import Planned, Workshop, build, plan_build
+from builder.build import Planned, Workshop, build, plan_build, read_application
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
 from builder.destinations.destination import Destination
+from builder.destinations.file import replacing
 from builder.destinations.parse import parse_destination
 from builder.engine import podman_available
-from builder.errors import EngineError, SettingsError, StoreError
+from builder.errors import EngineError, SettingsError
 from builder.events import Notice, step
 from builder.oci.image import Image
 from builder.process import run
-from builder.store.layout import Store, write_atomically
+from builder.settings import Settings
+from builder.store.layout import Store
 
 _FLAGS = ("base", "base-mirror", "pull", "platform", "tags", "outputs")
 
@@ -32,8 +34,9 @@ def command(options: argparse.Namespace, console: Console) -> int:
     env = container_env(options.env)
     shop = Workshop(store=Store.at_home(), run=run, events=console)
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
-    planned = plan_build(Path(options.project), flags, os.environ, shop)
-    destinations = _destinations(planned, options, shop)
+    app = read_application(Path(options.project), flags, os.environ, shop)
+    destinations = _destinations(app.settings, options, shop)
+    planned = plan_build(app, shop)
     if options.dry_run:
         emit(json.dumps(_dry_run(planned, destinations), indent=2))
         return 0
@@ -42,7 +45,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     report = _prove(planned, env, shop) if options.test else None
     result = _result(image, planned, went) | ({"health": report} if report else {})
     if options.metadata_file:
-        _write(Path(options.metadata_file), result)
+        _write(result, Path(options.metadata_file))
     lines = [json.dumps(result, indent=2)] if options.json else result["references"]
     emit("\n".join(lines))
     return 0
@@ -50,9 +53,14 @@ def command(options: argparse.Namespace, console: Console) -> int:
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     if options.test and options.load is False:
-        raise SettingsError("--test starts the image in podman, and --no-load keeps it from there")
+        raise SettingsError(
+            "--test starts the image in podman, and --no-load keeps it from there",
+            hint="leave one of them out",
+        )
     if options.test and options.dry_run:
-        raise SettingsError("--test needs an image, and --dry-run builds none")
+        raise SettingsError(
+            "--test needs an image, and --dry-run builds none", hint="leave one of them out"
+        )
     if options.env and not options.test:
         raise SettingsError(
             "--env is for the container under test, and --test was not given",
@@ -61,20 +69,21 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _destinations(
-    planned: Planned, options: argparse.Namespace, shop: Workshop
+    settings: Settings, options: argparse.Namespace, shop: Workshop
 ) -> list[Destination]:
     """Where the image goes beside the store; podman too, unless it is unwanted or not there."""
-    wanted = list(planned.app.settings.outputs)
-    if "podman" not in wanted and options.load is not False:
-        if podman_available():
+    wanted = list(settings.outputs)
+    if podman_available():
+        if "podman" not in wanted and options.load is not False:
             wanted.append("podman")
-        elif options.load or options.test:
-            raise EngineError(
-                "podman is not installed, or not on PATH",
-                hint="install podman, or build with --no-load and without --test",
-            )
-        else:
-            shop.events(Notice("not loaded: podman is not installed"))
+    elif "podman" in wanted or options.load or options.test:
+        raise EngineError(
+            "podman is not installed, or not on PATH",
+            hint="install podman; without it an image can be built, and written to "
+            "oci:DIR, oci-archive:FILE or docker-archive:FILE",
+        )
+    elif options.load is None:
+        shop.events(Notice("podman is not installed: the image will not be loaded"))
     return [parse_destination(text, store=shop.store, run=shop.run) for text in wanted]
 
 
@@ -130,9 +139,6 @@ def _result(image: Image, planned: Planned, went: Mapping[str, str]) -> dict[str
     }
 
 
-def _write(path: Path, result: Mapping[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{json.dumps(result, indent=2)}\n".encode(), path.parent)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+def _write(result: Mapping[str, Any], path: Path) -> None:
+    with replacing(path) as file:
+        file.write(f"{json.dumps(result, indent=2)}\n".encode())

@@ -10,13 +10,25 @@ from typing import Any
 
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
+from builder.engine import podman_available
+from builder.errors import EngineError
 from builder.events import EventSink, Notice, step
 from builder.health.check import HealthCheck
 from builder.health.prove import prove_healthy
 from builder.process import run
-from builder.project.pyproject import read_pyproject
+from builder.project.pyproject import Pyproject, read_pyproject
 from builder.project.settings import read_settings
 from builder.settings import Settings
+
+_NO_PROJECT = Pyproject(
+    path=Path("pyproject.toml"),
+    name="",
+    version=None,
+    requires_python="",
+    metadata={},
+    tool={},
+    is_package=False,
+)
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -25,6 +37,8 @@ def command(options: argparse.Namespace, console: Console) -> int:
     Raises:
         BuilderError: of the settings, check and engine kinds.
     """
+    if not podman_available():
+        raise EngineError("podman is not installed, or not on PATH", hint="install podman")
     settings = _settings(Path(options.project))
     check = health_check(options.image, settings, container_env(options.env))
     if options.timeout is not None:
@@ -69,7 +83,7 @@ def prove(check: HealthCheck, events: EventSink) -> dict[str, Any]:
 
 
 def _settings(project: Path) -> Settings:
-    """The project's settings; the defaults where there is no project."""
-    if not (project / "pyproject.toml").exists() and project == Path():
-        return Settings()
-    return read_settings(read_pyproject(project.absolute()), environ=os.environ, flags={})
+    """The project's settings; where there is no project, those of the environment."""
+    there = (project / "pyproject.toml").exists() or project != Path()
+    pyproject = read_pyproject(project.absolute()) if there else _NO_PROJECT
+    return read_settings(pyproject, environ=os.environ, flags={})

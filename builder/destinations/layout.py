@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.destinations.blobs import add_blobs
+from builder.destinations.file import cannot_write
 from builder.errors import StoreError
 from builder.oci.image import Image
 from builder.oci.reference import Reference
@@ -42,6 +43,8 @@ class LayoutDestination:
                 layout.tag(tag, image.descriptor)
         except StoreError as error:
             # The layout's own hints speak of the builder's store.
+            if isinstance(cause := error.__cause__, OSError):
+                raise cannot_write(self.directory, cause) from error
             hint = "name a new or empty directory, or a layout, that you may write"
             raise StoreError(error.message, hint=hint) from error
         return f"{self.directory}:{', '.join(tags)}, {decimal(image.size)}"

@@ -70,4 +70,4 @@ def _unknown(text: str, kind: str) -> SettingsError:
         hint = f"did you mean oci:{text}?"
     else:
         hint = _EXPECTED
-    return SettingsError(f"not a destination: {text!r}; {_EXPECTED}", hint=hint)
+    return SettingsError(f"not a destination: {text!r}", hint=hint)

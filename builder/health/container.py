@@ -102,24 +102,30 @@ class Container:
 
 
 @contextmanager
-def started(
-    client: Any, check: HealthCheck, *, run: CommandRunner, events: EventSink
-) -> Iterator[Container]:
-    """A running container of the image; when the block is left, however, it is gone.
+def removed_afterwards(run: CommandRunner) -> Iterator[str]:
+    """A new name; when the block is left, however, no container has it.
+
+    Podman's service has to end inside the block: whoever is interrupted does not see the end of
+    a request that creates the container.
 
     Raises:
-        EngineError: podman cannot start it, or the port to publish is in use.
+        EngineError: podman cannot remove the container.
     """
     name = f"builder-test-{secrets.token_hex(6)}"
     try:
-        yield _start(client, check, name, run=run, events=events)
+        yield name
     finally:
         _remove(name, run)
 
 
-def _start(
+def start(
     client: Any, check: HealthCheck, name: str, *, run: CommandRunner, events: EventSink
 ) -> Container:
+    """A running container of the image.
+
+    Raises:
+        EngineError: podman cannot start it, or the port to publish is in use.
+    """
     published = {f"{check.port}/tcp": ("127.0.0.1", check.publish or 0)}
     try:
         handle = _create(client, check, name, ports=published)

@@ -8,7 +8,7 @@ from builder.engine import ask, engine_hint
 from builder.errors import CheckError, EngineError
 from builder.events import EventSink
 from builder.health.check import HealthCheck, HealthReport, Proof
-from builder.health.container import Container, started
+from builder.health.container import Container, removed_afterwards, start
 from builder.health.kernel import Process
 from builder.health.podman_service import podman_service
 from builder.health.probe import InsideProbe, OutsideProbe, Probe
@@ -18,6 +18,7 @@ from builder.transport import HttpTransport
 
 _POLL_SECONDS = 0.05
 _PROBE_SECONDS = 5
+_ANSWERS = "[tool.builder.health] says what is asked, and what the answer has to be"
 
 
 def prove_healthy(check: HealthCheck, *, run: CommandRunner, events: EventSink) -> HealthReport:
@@ -33,7 +34,8 @@ def prove_healthy(check: HealthCheck, *, run: CommandRunner, events: EventSink) 
         EngineError: podman cannot run it.
     """
     _must_exist(check, run)
-    with podman_service() as client, started(client, check, run=run, events=events) as container:
+    with removed_afterwards(run) as name, podman_service() as client:
+        container = start(client, check, name, run=run, events=events)
         begun = time.perf_counter()
         with _telling(container):
             with _probe(check, container) as probe:
@@ -52,9 +54,11 @@ def _must_exist(check: HealthCheck, run: CommandRunner) -> None:
     # Also finds out, quickly and in podman's own words, whether it works at all.
     done = ask(run, "podman", "image", "inspect", "--format", "{{.Id}}", check.image)
     if done.code:
+        words = done.last_words
+        lists = "podman images lists what there is" if "not known" in words else None
         raise EngineError(
-            f"podman cannot give the image {check.image}: {done.last_words}",
-            hint=engine_hint(done.last_words) or "podman images lists what there is",
+            f"podman cannot give the image {check.image}: {words}",
+            hint=engine_hint(words) or lists,
         )
 
 
@@ -81,7 +85,8 @@ def _probe(check: HealthCheck, container: Container) -> Iterator[Probe]:
 def _await_health(check: HealthCheck, container: Container, probe: Probe) -> Proof:
     deadline = time.monotonic() + check.start_seconds
     while True:
-        shortfall = probe().falls_short(check.expect)
+        answer = probe()
+        shortfall = answer.falls_short(check.expect)
         if shortfall is None:
             return Proof("health", f"{check.path} answers 200")
         if container.has_ended():
@@ -89,19 +94,20 @@ def _await_health(check: HealthCheck, container: Container, probe: Probe) -> Pro
                 f"{check.image} did not become healthy: its container {container.ending()}"
             )
         if time.monotonic() > deadline:
-            raise _never_healthy(check, container, shortfall)
+            hint = _ANSWERS if answer.status else _listening(check, container)
+            raise CheckError(
+                f"{check.image} did not become healthy within {check.start_seconds:g} s: "
+                f"{check.path} on port {check.port}: {shortfall}",
+                hint=hint,
+            )
         time.sleep(_POLL_SECONDS)
 
 
-def _never_healthy(check: HealthCheck, container: Container, shortfall: str) -> CheckError:
+def _listening(check: HealthCheck, container: Container) -> str:
     listeners = Process(container.state()["Pid"]).listeners()
     there = sorted({f"{at.address}:{at.port}" for at in listeners})
-    hint = f"inside, it listens on {', '.join(there)}" if there else "nothing inside listens"
-    return CheckError(
-        f"{check.image} did not become healthy within {check.start_seconds:g} s: "
-        f"{check.path} on port {check.port}: {shortfall}",
-        hint=f"{hint}; it has to answer on 0.0.0.0:{check.port}",
-    )
+    found = f"inside, it listens on {', '.join(there)}" if there else "nothing inside listens"
+    return f"{found}; it has to answer on 0.0.0.0:{check.port}"
 
 
 def _proofs(check: HealthCheck, container: Container, run: CommandRunner) -> list[Proof]:

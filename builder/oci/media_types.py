@@ -3,7 +3,14 @@
 https://github.com/opencontainers/image-spec/blob/main/media-types.md
 """
 
-from layers.compress import DOCKER_TAR_GZIP, TAR_GZIP
+from layers.compress import (
+    DOCKER_TAR,
+    DOCKER_TAR_GZIP,
+    DOCKER_TAR_ZSTD,
+    TAR,
+    TAR_GZIP,
+    TAR_ZSTD,
+)
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -20,7 +27,9 @@ _OCI_NAMES = {
     DOCKER_INDEX: INDEX,
     DOCKER_MANIFEST: MANIFEST,
     DOCKER_CONFIG: CONFIG,
+    DOCKER_TAR: TAR,
     DOCKER_TAR_GZIP: TAR_GZIP,
+    DOCKER_TAR_ZSTD: TAR_ZSTD,
 }
 
 

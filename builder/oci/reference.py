@@ -118,8 +118,9 @@ def _check_repository(given: str, repository: str) -> None:
         raise _refused(given, "it names no repository")
     if len(repository) > _MAX_REPOSITORY:
         raise _refused(given, f"its repository is longer than {_MAX_REPOSITORY} characters")
-    if repository != repository.lower():
-        raise _refused(given, "a repository is written in lower case", repository.lower())
+    lower = repository.lower()
+    if repository != lower and all(map(_COMPONENT.fullmatch, lower.split("/"))):
+        raise _refused(given, "a repository is written in lower case", lower)
     for component in repository.split("/"):
         if not _COMPONENT.fullmatch(component):
             raise _refused(given, f"{component!r} is not a repository name")

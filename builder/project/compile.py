@@ -3,8 +3,9 @@
 import json
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import layers.bytecode
@@ -14,7 +15,13 @@ from builder.target import Python
 from layers.entries import DirEntry, Entry, FileEntry
 from layers.tree import StableFile, walk
 
-_JOBS_PER_PROCESS_AT_LEAST = 16
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytecode:
+    """What compiling came to: entries for layers, and absolute in-image paths of no Python."""
+
+    entries: tuple[Entry, ...]
+    not_python: tuple[str, ...]
 
 
 class Compiler:
@@ -35,7 +42,7 @@ class Compiler:
         self._tag = f"cpython-{python.minor.replace('.', '')}"
         self._scratch = scratch
 
-    def bytecode(self, entries: Iterable[Entry]) -> list[Entry]:
+    def bytecode(self, entries: Iterable[Entry]) -> Bytecode:
         """A pyc for every Python file that has none yet, beside it in ``__pycache__``.
 
         Raises:
@@ -49,8 +56,7 @@ class Compiler:
             if isinstance(entry, FileEntry) and _is_importable(entry.path)
             if (pyc := self._pyc_path(entry.path)) not in there
         }
-        jobs = [self._job(pyc, entry) for pyc, entry in sources.items()]
-        self._compile([job for job in jobs if job])
+        not_python = self._compile(_batches(sources, self._scratch))
         compiled: dict[str, Entry] = {}
         for pyc, source in sources.items():
             result = self._scratch / pyc
@@ -59,29 +65,40 @@ class Compiler:
                 if directory not in there:
                     compiled[directory] = DirEntry(path=directory, owner=source.owner)
                 compiled |= {e.path: e for e in walk(result, at=pyc, owner=source.owner)}
-        return list(compiled.values())
+        return Bytecode(entries=tuple(compiled.values()), not_python=tuple(sorted(not_python)))
 
     def _pyc_path(self, path: str) -> str:
         directory, name = posixpath.split(path)
         return f"{directory}/__pycache__/{name.removesuffix('.py')}.{self._tag}.pyc"
 
-    def _job(self, pyc: str, entry: FileEntry) -> str:
-        if not isinstance(entry.content, StableFile):
-            return ""  # made by the program, so it is no module
-        return json.dumps([str(entry.content.path), f"/{entry.path}", str(self._scratch / pyc)])
-
-    def _compile(self, jobs: list[str]) -> None:
-        workers = min(len(os.sched_getaffinity(0)), len(jobs) // _JOBS_PER_PROCESS_AT_LEAST + 1)
+    def _compile(self, batches: list[str]) -> list[str]:
+        workers = min(len(os.sched_getaffinity(0)), len(batches)) or 1
         # Dealt out in turn, so that the large packages do not all fall to one process.
-        shares = [jobs[start::workers] for start in range(workers)]
+        shares = [batches[start::workers] for start in range(workers)]
         with ThreadPoolExecutor(workers) as pool:
-            for error in filter(None, pool.map(self._run_share, shares)):
-                raise InstallError(f"compiling with {self._interpreter} failed:\n{error}")
+            return [path for found in pool.map(self._run_share, shares) for path in found]
 
-    def _run_share(self, jobs: list[str]) -> str | None:
+    def _run_share(self, batches: list[str]) -> list[str]:
         argv = [str(self._interpreter), "-I", "-S", "-X", "utf8", layers.bytecode.__file__]
-        done = self._run(argv, stdin="".join(f"{job}\n" for job in jobs))
-        return done.last_words if done.code else None
+        done = self._run(argv, stdin="".join(f"{batch}\n" for batch in batches))
+        if done.code:
+            raise InstallError(f"compiling with {self._interpreter} failed:\n{done.last_words}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _batches(sources: Mapping[str, FileEntry], scratch: Path) -> list[str]:
+    """What is compiled together: the modules of a package; a module that is in none, by itself.
+
+    Neither of them changes when something else is installed.
+    """
+    batches: dict[str, list[tuple[str, str, str]]] = {}
+    for pyc, entry in sorted(sources.items()):
+        if isinstance(entry.content, StableFile):  # made by the program, it would be no module
+            package = posixpath.dirname(entry.path)
+            batch = entry.path if package.endswith("/site-packages") else package
+            job = (str(entry.content.path), f"/{entry.path}", str(scratch / pyc))
+            batches.setdefault(batch, []).append(job)
+    return [json.dumps(batch) for batch in batches.values()]
 
 
 def _is_importable(path: str) -> bool:

@@ -88,7 +88,8 @@ def read_lock(pyproject: Pyproject) -> Lock:
         raise LockError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LockError(
-            f"{path} is not a lock that uv wrote: {error}", hint="write it again: uv lock"
+            f"{path} is not a lock that uv wrote: {error}",
+            hint=f"make it anew: rm {path} && uv lock --project {path.parent}",
         ) from None
     lock = Lock(path=path, packages=packages)
     if lock.directory != pyproject.directory and pyproject.directory not in lock.local_paths:

@@ -97,8 +97,9 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        there = path.parent.is_dir()
         raise SettingsError(
-            f"no pyproject.toml in {path.parent}",
+            f"no pyproject.toml in {path.parent}" if there else f"no directory {path.parent}",
             hint="name the directory of a uv project: python -m builder build PROJECT",
         ) from None
     except OSError as error:

@@ -32,7 +32,7 @@ def changed_files(venv: Path) -> dict[str, str]:
 
 
 def _hashes(record: Path) -> Iterator[tuple[str, str]]:
-    with record.open(encoding="utf-8", newline="") as file:
+    with record.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for row in csv.reader(file):
             if len(row) > 1 and row[1]:
                 yield row[0], row[1]
@@ -45,6 +45,6 @@ def _hash(path: Path, algorithm: str) -> str:
         with path.open("rb") as file:
             while data := file.read(CHUNK):
                 total.update(data)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return ""
     return f"{algorithm}={urlsafe_b64encode(total.digest()).rstrip(b'=').decode()}"

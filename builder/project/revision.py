@@ -72,7 +72,9 @@ def _ask_git(project: Path, run: CommandRunner, *arguments: str) -> str | None:
     # Signatures would be shown among the answers.
     choices = ("safe.directory=*", "core.fsmonitor=false", "log.showSignature=false")
     argv = ["git", *(part for choice in choices for part in ("-c", choice)), "-C", str(project)]
-    environ = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    # A git hook's variables are about the hook's repository.
+    foreign = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"))
+    environ = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **foreign}
     try:
         done = run([*argv, *arguments], environ=environ)
     except FileNotFoundError:

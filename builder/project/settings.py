@@ -75,7 +75,8 @@ def _read(choice: _Choice) -> Any:
     except UnknownKeyError as error:
         raise _unknown(f"{choice.place}{error.path}", error.key, error.known) from None
     except PartError as error:
-        place = f"{choice.place}{error.path}"
+        # A flag gives one of a list; its number says nothing.
+        place = choice.place if choice.place.startswith("--") else f"{choice.place}{error.path}"
         raise SettingsError(f"{place}: got {_shown(error.value)}; {error}") from None
     except ValueError as error:
         raise SettingsError(f"{choice.place}: got {_shown(choice.value)}; {error}") from None

@@ -72,7 +72,9 @@ def find_source(pyproject: Pyproject, settings: Settings) -> Source:
         ContentError: ``.dockerignore`` cannot be read.
     """
     project = pyproject.directory
-    parts = settings.source if settings.source is not None else _usual_parts(project, settings.app)
+    parts = (
+        settings.source if settings.source is not None else _usual_parts(pyproject, settings.app)
+    )
     if settings.source is None and not parts and not pyproject.is_package:
         raise SettingsError(
             f"{pyproject.path}: nothing of the project would be in the image: it has no src, and "
@@ -107,13 +109,17 @@ class _Below:
         return self.rules.prunes(posixpath.normpath(f"{self.part}/{directory}"))
 
 
-def _usual_parts(project: Path, app: str | None) -> tuple[str, ...]:
+def _usual_parts(pyproject: Pyproject, app: str | None) -> tuple[str, ...]:
+    project = pyproject.directory
     if (project / "src").is_dir():
         return ("src",)
-    package = (app or "").partition(":")[0].partition(".")[0]
-    return tuple(
-        name for name in (package, f"{package}.py") if package and (project / name).exists()
-    )
+    top = (app or "").partition(":")[0].partition(".")[0]
+    if top and (project / top).is_dir():
+        return (top,)
+    if top and (project / f"{top}.py").is_file():
+        # A module imports its neighbours, and unless they are installed only their place helps.
+        return (f"{top}.py",) if pyproject.is_package else (".",)
+    return ()
 
 
 def _rules(project: Path) -> ProjectRules:

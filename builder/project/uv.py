@@ -132,7 +132,8 @@ class Uv:
         Raises:
             InstallError: uv failed.
         """
-        flags = ("--frozen", "--no-dev", "--no-editable")
+        # uv refuses --no-compile-bytecode beside UV_COMPILE_BYTECODE, which _HOUSE takes away.
+        flags = ("--frozen", "--no-dev", "--no-editable", "--no-compile-bytecode")
         level = python_platform(target)
         done = self._call(
             "sync",

@@ -99,7 +99,8 @@ def tag(value: Any) -> str:
     try:
         return Reference.parse(text(value)).given
     except ReferenceFormatError as error:
-        raise ValueError(f"{error.message}; {error.hint}") from None
+        reason = error.message.removeprefix(f"not an image reference: {value!r}: ")
+        raise ValueError(f"{reason}; {error.hint}") from None
 
 
 def platform(value: Any) -> str:

@@ -11,7 +11,9 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,12 +27,24 @@ from layers.digest import Digest, VerifyingReader, copy_verified
 _MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 _MEMBERS = frozenset({"blobs", "facts", "index.json", "oci-layout"})
 _SCRATCH = ".ingest-"
+_STAGING = ".staging-"
+_LEFTOVERS = (_SCRATCH, _STAGING, ".docker-")
+_LEFT_AFTER_SECONDS = 24 * 60 * 60
 _REFILL = "remove the store's directory; the next build fills it again"
-_DAMAGED = "delete that blob from the store; the next build fetches it again"
+
+_unfinished: set[Path] = set()
+
+
+def drop_unfinished() -> None:
+    """Remove what this process has begun to write into layouts: it ends without finishing it."""
+    for directory in list(_unfinished):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class Layout:
     """A layout directory, made when it is not there yet.
+
+    What a killed process left there is removed a day later: nobody is at work on it any more.
 
     Raises:
         StoreError: the directory cannot be made or written, or is something else.
@@ -42,6 +56,7 @@ class Layout:
             root.mkdir(parents=True, exist_ok=True)
             self._adopt_marker()
             (root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        self._sweep()
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is here, in full size."""
@@ -109,13 +124,13 @@ class Layout:
         """A path inside the store where a blob may be written before it is adopted."""
         with self._writing("write a blob"):
             directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
+        _unfinished.add(directory)
         try:
             with self._writing("write a blob"):
                 yield directory / "blob"
         finally:
-            for left in directory.iterdir():
-                left.unlink()
-            directory.rmdir()
+            shutil.rmtree(directory, ignore_errors=True)
+            _unfinished.discard(directory)
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Make a finished, synced file of ``ingest`` the blob of that digest.
@@ -173,7 +188,7 @@ class Layout:
             strangers = [
                 path.name
                 for path in self.root.iterdir()
-                if path.name not in _MEMBERS and not path.name.startswith(_SCRATCH)
+                if path.name not in _MEMBERS and not path.name.startswith(_LEFTOVERS)
             ]
             if strangers:
                 raise StoreError(
@@ -185,6 +200,19 @@ class Layout:
             with self._locked():
                 if not (self.root / "index.json").exists():
                     self._replace(self.root / "index.json", Index(manifests=()).to_document().raw)
+
+    def _sweep(self) -> None:
+        now = time.time()
+        with contextlib.suppress(OSError):  # not ours to remove, or removed by somebody else
+            for path in self.root.iterdir():
+                if not path.name.startswith(_LEFTOVERS):
+                    continue
+                if now - path.lstat().st_mtime < _LEFT_AFTER_SECONDS:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
     def _replace(self, path: Path, data: bytes) -> None:
         with self._writing(f"write {path.name}"):
@@ -233,11 +261,25 @@ class Store(Layout):
             ) from error
         return cls(cache / "image-builder")
 
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A directory that is gone afterwards, on the store's disk: uv's cache is usually there.
+
+        Raises:
+            StoreError: it cannot be made, or the block could not write into it.
+        """
+        with self._writing("stage a build"):
+            directory = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root)).resolve()
+            try:
+                yield directory
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
+
     def fact(self, kind: str, key: str) -> dict[str, object] | None:
         """What ``remember`` kept; None when nothing readable is there."""
         try:
             value = json.loads(self._fact_path(kind, key).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -276,7 +318,8 @@ class _VerifiedFile:
         try:
             return self._reader.read(size)
         except LayerError as error:
-            raise LayerError(error.message, hint=_DAMAGED) from None
+            hint = f"remove {self._file.name}; the next build brings it again"
+            raise LayerError(error.message, hint=hint) from None
 
     def __enter__(self) -> Self:
         return self
@@ -336,4 +379,7 @@ def _store_error(root: Path, what: str, error: OSError) -> StoreError:
         errno.EROFS: "name a directory you may write in BUILDER_STORE",
     }
     reason = error.strerror or str(error)
+    culprit = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
+    if not any(map(culprit.is_relative_to, (root, root.absolute(), root.resolve()))):
+        return StoreError(f"cannot {what}: {culprit}: {reason}")
     return StoreError(f"cannot {what} in {root}: {reason}", hint=hints.get(error.errno or 0))

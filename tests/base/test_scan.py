@@ -136,7 +136,7 @@ def test_a_corrupted_blob_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(LayerError, match=image.layers[0].digest.hex) as caught:
         compute_file_index(image)
-    assert caught.value.hint == "delete that blob from the store; the next build fetches it again"
+    assert caught.value.hint == f"remove {path}; the next build brings it again"
 
 
 def _is_tar(path: Path) -> bool:

@@ -19,14 +19,14 @@ from tests.interpreter import world_python
 from tests.machine import RootlessUser, run_as
 from tests.registry import Registry
 
-pytestmark = [pytest.mark.engine, pytest.mark.index]
+pytestmark = [pytest.mark.engine, pytest.mark.index, pytest.mark.usefixtures("built")]
 
 
 @pytest.fixture(scope="module")
 def container(built: Built) -> Iterator[str]:
     """The image as `podman run -p` starts it, by the container's id."""
-    assert built.image
-    identity = run("podman", "run", "--detach", "--publish", "127.0.0.1::8000", TAG).strip()
+    image = f"{TAG.rpartition(':')[0]}@{built.image.digest}"
+    identity = run("podman", "run", "--detach", "--publish", "127.0.0.1::8000", image).strip()
     yield identity
     subprocess.run(["podman", "rm", "--force", identity], capture_output=True, check=False)
 
@@ -48,8 +48,7 @@ def test_whoami_is_app(container: str) -> None:
     assert run("podman", "exec", container, "whoami") == "app\n"
 
 
-def test_the_installed_distributions_agree_with_each_other(built: Built) -> None:
-    assert built.image
+def test_the_installed_distributions_agree_with_each_other() -> None:
     mount = f"{uv.find_uv_bin()}:/uv:ro"
     check = ["/uv", "pip", "check", "--no-cache", "--python", "/app/.venv/bin/python"]
     done = subprocess.run(
@@ -63,16 +62,14 @@ def test_the_installed_distributions_agree_with_each_other(built: Built) -> None
 
 
 @pytest.mark.parametrize("script", ["uvicorn", "dotenv", "watchfiles"])
-def test_console_scripts_need_no_shell(script: str, built: Built, tmp_path: Path) -> None:
-    assert built.image
+def test_console_scripts_need_no_shell(script: str, tmp_path: Path) -> None:
     hidden = f"{tmp_path}:/usr/bin:ro"
     command = ["podman", "run", "--rm", "--network=none", "--volume", hidden]
     assert subprocess.run([*command, TAG, "sh"], capture_output=True, check=False).returncode == 127
     run(*command, "--entrypoint", f"/app/.venv/bin/{script}", TAG, "--version")
 
 
-def test_the_shipped_bytecode_is_used(built: Built) -> None:
-    assert built.image
+def test_the_shipped_bytecode_is_used() -> None:
     command = ["python", "-v", "-c", "import second_brain.main, uvicorn.main"]
     done = subprocess.run(
         ["podman", "run", "--rm", "--network=none", "--read-only", TAG, *command],
@@ -86,8 +83,7 @@ def test_the_shipped_bytecode_is_used(built: Built) -> None:
     assert [path for path in taken if not path.endswith(".pyc")] == []
 
 
-def test_the_test_command_proves_health_user_port_and_stop(built: Built) -> None:
-    assert built.image
+def test_the_test_command_proves_health_user_port_and_stop() -> None:
     before = run("podman", "ps", "--all", "--quiet")
     done = builder("test", TAG, "--project", REPOSITORY / "backend", "--json")
     report = json.loads(done.stdout)

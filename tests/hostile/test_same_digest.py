@@ -1,5 +1,6 @@
 """Builds that differ in all that must not matter."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uv
 
 from tests.cache import REPOSITORY
 from tests.interpreter import world_python
@@ -70,8 +72,14 @@ def _written_backwards(project: Path) -> None:
             path.write_bytes(data)
 
 
+def _everything_about_files(project: Path) -> None:
+    _written_backwards(project)
+    _old_files(project)
+    _closed_files(project)
+
+
+NONE = Difference()
 DIFFERENCES = {
-    "nothing": Difference(),
     "umask": Difference(umask=0o077),
     "time-zone": Difference(environ={"TZ": "Asia/Kathmandu"}),
     "language": Difference(environ={"LANG": "C", "LC_ALL": "POSIX", "PYTHONUTF8": "0"}),
@@ -82,23 +90,45 @@ DIFFERENCES = {
     "file-modes": Difference(prepare=_closed_files),
     "directory-order": Difference(prepare=_written_backwards),
 }
+EVERYTHING = Difference(
+    environ={key: value for one in DIFFERENCES.values() for key, value in one.environ.items()},
+    prefix=tuple(word for one in DIFFERENCES.values() for word in one.prefix),
+    umask=0o077,
+    prepare=_everything_about_files,
+)
 
 
-def _build(project: Path, registry: Registry, home: Path, difference: Difference) -> str:
-    """Build as ourselves, with a store, a home and a uv cache that nothing else has touched."""
-    environ = {
-        **os.environ,
-        "HOME": str(home),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "BUILDER_BASE_MIRROR": registry.url,
-        **difference.environ,
-    }
-    command = [sys.executable, "-m", "builder", "build", str(project), "--no-load"]
+@dataclass(frozen=True)
+class Machine:
+    """Where builds happen: a home with a store of its own, and a Python that runs the builder."""
+
+    home: Path
+    registry: Registry
+    python: str = sys.executable
+
+    def build(self, project: Path, difference: Difference = NONE) -> str:
+        """What the command prints: the name and digest of what it built."""
+        environ = {
+            **os.environ,
+            "HOME": str(self.home),
+            "BUILDER_STORE": str(self.home / "store"),
+            "BUILDER_BASE_MIRROR": self.registry.url,
+            **difference.environ,
+        }
+        return _output(
+            [*difference.prefix, self.python, "-m", "builder", "build", str(project), "--no-load"],
+            environ,
+            difference.umask,
+            self.home,
+        )
+
+
+def _output(command: list[str], environ: Mapping[str, str], umask: int, cwd: Path) -> str:
     done = subprocess.run(
-        [*difference.prefix, *command],
+        command,
         env=environ,
-        cwd=home,
-        umask=difference.umask,
+        cwd=cwd,
+        umask=umask,
         capture_output=True,
         text=True,
         check=False,
@@ -108,24 +138,69 @@ def _build(project: Path, registry: Registry, home: Path, difference: Difference
 
 
 @pytest.fixture(scope="module")
-def expected(
-    checkout: Path, registry_with_base: Registry, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    home = tmp_path_factory.mktemp("home")
-    return _build(checkout, registry_with_base, home, DIFFERENCES["nothing"])
+def warm(
+    registry_with_base: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """A machine that built before; its uv cache is shared by builds that differ in other things."""
+    home = tmp_path_factory.mktemp("warm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(home / "uv"))
+        yield Machine(home, registry_with_base)
 
 
-@pytest.mark.parametrize("name", [name for name in DIFFERENCES if name != "nothing"])
+@pytest.fixture(scope="module")
+def expected(checkout: Path, warm: Machine) -> str:
+    return warm.build(checkout)
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
 def test_same_digest_in_another_directory_and_with_another(
-    name: str, checkout: Path, registry_with_base: Registry, expected: str, tmp_path: Path
+    name: str, checkout: Path, warm: Machine, expected: str, tmp_path: Path
 ) -> None:
     project = tmp_path / f"another place for {name}"
     shutil.copytree(checkout, project)
     difference = DIFFERENCES[name]
     difference.prepare(project)
-    home = tmp_path / "home"
-    home.mkdir()
-    assert _build(project, registry_with_base, home, difference) == expected
+    assert warm.build(project, difference) == expected
+
+
+def test_same_digest_on_a_machine_that_differs_in_everything(
+    checkout: Path, registry_with_base: Registry, expected: str, tmp_path: Path
+) -> None:
+    project = tmp_path / "another place"
+    shutil.copytree(checkout, project)
+    EVERYTHING.prepare(project)
+    cold = dataclasses.replace(
+        EVERYTHING, environ={**EVERYTHING.environ, "UV_CACHE_DIR": str(tmp_path / "uv")}
+    )
+    assert Machine(tmp_path, registry_with_base).build(project, cold) == expected
+
+
+def test_same_digest_by_another_python(
+    checkout: Path, warm: Machine, expected: str, tmp_path: Path
+) -> None:
+    other = _python("3.13")
+    environ = os.environ | {"UV_PROJECT_ENVIRONMENT": str(tmp_path / "venv"), "UV_PYTHON": other}
+    sync = [uv.find_uv_bin(), "sync", "--frozen", "--no-dev", "--quiet", "--no-install-project"]
+    subprocess.run(sync, cwd=REPOSITORY, env=environ, check=True)
+    named = Difference(environ={"PYTHONPATH": str(REPOSITORY)})
+    python = str(tmp_path / "venv/bin/python")
+    assert dataclasses.replace(warm, python=python).build(checkout, named) == expected
+
+
+def _python(minor: str) -> str:
+    """An interpreter of that version, where uv or pyenv has one."""
+    found = subprocess.run(
+        [uv.find_uv_bin(), "python", "find", "--no-project", minor],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode == 0:
+        return found.stdout.strip()
+    for path in Path.home().glob(f".pyenv/versions/{minor}.*/bin/python{minor}"):
+        return str(path)
+    pytest.skip(f"no Python {minor} on this machine")
 
 
 def test_same_digest_for_another_user(

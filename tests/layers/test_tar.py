@@ -1,4 +1,3 @@
-import errno
 import hashlib
 import io
 import os
@@ -6,28 +5,24 @@ import shutil
 import stat
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layers.digest import CHUNK
 from layers.entries import (
     DirEntry,
     Entry,
-    FileContent,
     FileEntry,
     Owner,
     SymlinkEntry,
     WhiteoutEntry,
 )
 from layers.errors import ContentError
-from layers.tar import MTIME, complete, header, write_tar
-from layers.tree import walk
+from layers.tar import MTIME, complete, write_tar
 
 APP = Owner(1001, 1001)
 OF_EVERY_KIND: tuple[Entry, ...] = (
@@ -164,195 +159,6 @@ def test_nothing_of_this_machine_is_in_a_header() -> None:
         assert member.mtime == MTIME == 315_532_801
         assert (member.uname, member.gname) == ("", "")
         assert (member.devmajor, member.devminor) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        FileEntry.of("a", b""),
-        FileEntry.of("x" * 100, b""),
-        FileEntry.of(f"{'d' * 155}/{'x' * 100}", b""),
-        FileEntry.of("a\nb c\\d*", b""),
-        FileEntry.of("a", b"", owner=Owner(0o7777777, 0o7777777)),
-        DirEntry(path="x" * 99),
-        DirEntry(path="x" * 155),
-        SymlinkEntry(path="a", target="t" * 100),
-        SymlinkEntry(path="a/b", target="../x\ny"),
-        WhiteoutEntry(path="x" * 96),
-    ],
-    ids=lambda entry: f"{type(entry).__name__}-{len(entry.path)}",
-)
-def test_a_plain_header_stands_for_what_it_can_say(entry: Entry) -> None:
-    block = header(entry)
-    assert len(block) == 512
-    assert block[257:265] == b"ustar\x0000"
-
-
-@pytest.mark.parametrize(
-    ("entry", "records"),
-    [
-        (FileEntry.of("x" * 101, b""), b"111 path=" + b"x" * 101 + b"\n"),
-        (FileEntry.of(f"{'d' * 156}/x", b""), b"168 path=" + b"d" * 156 + b"/x\n"),
-        (DirEntry(path="x" * 156), b"167 path=" + b"x" * 156 + b"/\n"),
-        (FileEntry.of("\xe9", b""), b"11 path=\xc3\xa9\n"),
-        (FileEntry.of("\udce9", b""), b"21 hdrcharset=BINARY\n9 path=\xe9\n"),
-        (SymlinkEntry(path="a", target="t" * 101), b"115 linkpath=" + b"t" * 101 + b"\n"),
-        (SymlinkEntry(path="a", target="\xe9"), b"15 linkpath=\xc3\xa9\n"),
-        (SymlinkEntry(path="a", target="\udce9"), b"21 hdrcharset=BINARY\n14 linkpath=\xe9\n"),
-        (FileEntry.of("a", b"", owner=Owner(0o10000000, 0)), b"15 uid=2097152\n"),
-        (FileEntry.of("a", b"", owner=Owner(0, 2**32 - 2)), b"18 gid=4294967294\n"),
-        (WhiteoutEntry(path="x" * 97), b"111 path=.wh." + b"x" * 97 + b"\n"),
-    ],
-    ids=lambda value: f"{type(value).__name__}-{len(value.path)}" if hasattr(value, "path") else "",
-)
-def test_a_pax_record_stands_only_for_what_a_plain_header_cannot(
-    entry: Entry, records: bytes
-) -> None:
-    blocks = header(entry)
-    assert len(blocks) == 3 * 512
-    assert blocks[156:157] == b"x"
-    assert blocks[512:1024].rstrip(b"\0") == records
-
-
-@dataclass(frozen=True)
-class Unread:
-    """Content that only has a size."""
-
-    def open(self) -> BinaryIO:
-        raise AssertionError
-
-
-@pytest.mark.parametrize("size", [8 * 2**30 - 1, 8 * 2**30, 10**13])
-def test_a_file_of_eight_gib_and_more_has_a_header(size: int) -> None:
-    entry = FileEntry(path="a", content=Unread(), size=size)
-    blocks = header(entry)
-    assert (len(blocks) > 512) == (size >= 8 * 2**30)
-    with tarfile.open(fileobj=io.BytesIO(blocks), mode="r|") as tar:
-        member = tar.next()
-        assert member is not None
-        assert member.size == size
-
-
-class Writing:
-    """A sink that does something to the source whenever a chunk of its content came by."""
-
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
-        self._meanwhile = meanwhile
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        self.size += len(data)
-        if len(data) == CHUNK:
-            self._meanwhile()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A file of some chunks that was written long ago."""
-    path = tmp_path / "source.bin"
-    path.write_bytes(b"x" * 3 * CHUNK)
-    os.utime(path, (1, 1))
-    return path
-
-
-def append(path: Path) -> None:
-    with path.open("ab") as file:
-        file.write(b"x")
-
-
-CHANGES: dict[str, Callable[[Path], object]] = {
-    "grows": append,
-    "shrinks": lambda path: os.truncate(path, 2 * CHUNK + 10),
-    "is emptied": lambda path: os.truncate(path, 0),
-    "is rewritten": lambda path: path.write_bytes(b"y" * 3 * CHUNK),
-    "is touched": Path.touch,
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("moment", ["before it is read", "while it is read"])
-def test_a_file_of_a_tree_that_changes_is_refused(change: str, moment: str, source: Path) -> None:
-    [entry] = walk(source, at="app/data")
-    if moment == "before it is read":
-        CHANGES[change](source)
-    with pytest.raises(ContentError) as caught:
-        write_tar([entry], Writing(lambda: CHANGES[change](source)))
-    if change == "grows" and moment == "while it is read":
-        assert caught.value.message == (
-            "/app/data: its source changed while it was read (expected 3145728 bytes, got more)"
-        )
-    else:
-        assert caught.value.message == f"{source} changed while it was read"
-    assert caught.value.hint == "build again when nothing writes into the project"
-
-
-def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(source: Path) -> None:
-    [entry] = walk(source, at="app/data")
-    sink = Writing(lambda: source.unlink(missing_ok=True))
-    write_tar([entry], sink)
-    assert sink.size == 512 + 3 * CHUNK + 1024
-
-
-def refuse_when(source: Path, replace: Callable[[], object]) -> str:
-    [entry] = walk(source, at="app/data")
-    source.unlink()
-    replace()
-    with pytest.raises(ContentError) as caught:
-        write_tar([entry], io.BytesIO())
-    return caught.value.message
-
-
-def test_a_file_that_is_another_when_it_is_read_is_refused(source: Path) -> None:
-    reading = f"/app/data: reading {source}: "
-    assert refuse_when(source, lambda: None) == f"{reading}No such file or directory"
-    source.write_bytes(b"x")
-    message = refuse_when(source, lambda: source.symlink_to("/etc/passwd"))
-    assert message == f"{reading}Too many levels of symbolic links"
-    source.unlink()
-    source.write_bytes(b"x")
-    message = refuse_when(source, lambda: os.mkfifo(source))
-    assert message == f"{source} changed while it was read"
-    source.unlink()
-    source.write_bytes(b"x")
-    assert refuse_when(source, source.mkdir) == f"{reading}Is a directory"
-
-
-@pytest.mark.parametrize(("size", "got"), [(3, "more"), (7, "5")])
-def test_content_of_another_size_than_its_entry_says_is_refused(
-    size: int, got: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"12345")
-    entry = FileEntry(path="a", content=FileContent(path), size=size)
-    with pytest.raises(ContentError) as caught:
-        write_tar([entry], io.BytesIO())
-    assert caught.value.message == (
-        f"/a: its source changed while it was read (expected {size} bytes, got {got})"
-    )
-    assert caught.value.hint == "build again when nothing writes into the project"
-
-
-class BrokenDisk:
-    """Content that fails as a disk does: an error without a name."""
-
-    def open(self) -> BinaryIO:
-        return cast("BinaryIO", self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def read(self, _: int) -> bytes:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def test_a_read_error_names_the_path_in_the_image() -> None:
-    entry = FileEntry(path="a", content=BrokenDisk(), size=1)
-    with pytest.raises(ContentError) as caught:
-        write_tar([entry], io.BytesIO())
-    assert caught.value.message == "/a: reading its source: Input/output error"
 
 
 @pytest.mark.skipif(shutil.which("tar") is None, reason="there is no tar here")

@@ -11,45 +11,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from layers.entries import DirEntry, Entry, FileEntry, Owner, SymlinkEntry
+from layers.entries import DirEntry, FileEntry, SymlinkEntry
 from layers.errors import ContentError
 from layers.ignore import IgnoreRules
 from layers.tar import complete, write_tar
-from layers.tree import EVERYTHING, Rules, fingerprint, walk
+from layers.tree import fingerprint, walk
+from tests.layers.trees import APP, listing, make
 from tests.nobody import as_nobody
 
-APP = Owner(1001, 1001)
 HINT = "an image holds no sockets, pipes or devices; exclude it in .dockerignore"
-
-
-def shown(entry: Entry) -> str:
-    match entry:
-        case FileEntry():
-            return f"{entry.path} {entry.mode:o} {entry.size}"
-        case DirEntry():
-            return f"{entry.path}/ {entry.mode:o}"
-        case SymlinkEntry():
-            return f"{entry.path} -> {entry.target}"
-        case _:
-            return f"? {entry}"
-
-
-def listing(root: Path, rules: Rules = EVERYTHING) -> list[str]:
-    return [shown(entry) for entry in walk(root, at="x", owner=APP, rules=rules)]
-
-
-def make(root: Path, *paths: str) -> Path:
-    for path in paths:
-        place = root / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if path.endswith("/"):
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            place.write_text(path)
-    return root
 
 
 def test_a_tree_is_listed_by_name_with_directories_before_their_content(tmp_path: Path) -> None:
@@ -253,59 +224,6 @@ def test_a_closed_file_is_refused_when_it_is_read(tmp_path: Path) -> None:
         assert caught.value.message == f"cannot read {path}: Permission denied"
 
 
-def test_ignored_files_stay_out_and_empty_directories_in(tmp_path: Path) -> None:
-    make(tmp_path, "a/b.pyc", "a/c.py", "only/b.pyc")
-    assert listing(tmp_path, IgnoreRules.parse("**/*.pyc")) == [
-        "x/ 755",
-        "x/a/ 755",
-        "x/a/c.py 644 6",
-        "x/only/ 755",
-    ]
-
-
-def test_an_ignored_directory_stands_when_something_below_it_comes_in(tmp_path: Path) -> None:
-    make(tmp_path, "docs/api/index.md", "docs/api/draft.md", "docs/index.md", "docs/empty/")
-    assert listing(tmp_path, IgnoreRules.parse("docs\n!docs/api/index.md")) == [
-        "x/ 755",
-        "x/docs/ 755",
-        "x/docs/api/ 755",
-        "x/docs/api/index.md 644 17",
-    ]
-
-
-def test_an_ignored_directory_with_nothing_left_is_gone(tmp_path: Path) -> None:
-    make(tmp_path, "docs/api/draft.md")
-    assert listing(tmp_path, IgnoreRules.parse("docs\n!docs/api/index.md")) == ["x/ 755"]
-
-
-def test_what_nothing_can_come_in_from_is_not_read(tmp_path: Path) -> None:
-    make(tmp_path, "node_modules/a/b", "main.py")
-    os.mkfifo(tmp_path / "node_modules" / "pipe")
-    (tmp_path / "node_modules").chmod(0)
-    with as_nobody(tmp_path):
-        found = listing(tmp_path, IgnoreRules.parse("node_modules"))
-    assert found == ["x/ 755", "x/main.py 644 7"]
-
-
-class Recorder:
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self.asked: list[str] = []
-
-    def ignores(self, path: str, /) -> bool:
-        self.asked.append(path)
-        return self._rules.ignores(path)
-
-    def prunes(self, directory: str, /) -> bool:
-        return self._rules.prunes(directory)
-
-
-def test_rules_are_asked_with_paths_below_the_root(tmp_path: Path) -> None:
-    recorder = Recorder(IgnoreRules.parse(".git"))
-    listing(make(tmp_path, "a/b", ".git/objects/pack", "c"), recorder)
-    assert recorder.asked == [".git", "a", "a/b", "c"]
-
-
 NAMES = (b"caf\xe9", b"caf\xc3\xa9", b"\xff\xfe", b"new\nline", b" ", b"\\", b"a" * 255)
 WALK = """
 import json, sys
@@ -353,102 +271,3 @@ def test_names_are_bytes_whatever_the_locale_makes_of_them(tmp_path: Path) -> No
     found = [walked_elsewhere(tmp_path, environ, *flags) for environ, flags in locales]
     assert [paths for paths, _ in found] == [expected] * len(locales)
     assert {identity for _, identity in found} == {str(fingerprint(walk(tmp_path, at="x")))}
-
-
-def identity(root: Path) -> str:
-    return str(fingerprint(walk(root, at="x")))
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    make(tmp_path, "tree/a/file", "tree/run", "tree/empty/")
-    tmp_path.joinpath("tree/link").symlink_to("run")
-    return tmp_path / "tree"
-
-
-def point(link: Path, target: str) -> None:
-    link.unlink()
-    link.symlink_to(target)
-
-
-def write_anew(path: Path, text: str) -> None:
-    path.unlink()
-    path.write_text(text)
-
-
-def come_and_go(path: Path) -> None:
-    path.write_text("")
-    path.unlink()
-
-
-MATTERS: dict[str, Callable[[Path], object]] = {
-    "content": lambda tree: (tree / "run").write_text("RUN"),
-    "executable bit": lambda tree: (tree / "run").chmod(0o755),
-    "name": lambda tree: (tree / "run").rename(tree / "ran"),
-    "place": lambda tree: (tree / "run").rename(tree / "a" / "run"),
-    "target": lambda tree: point(tree / "link", "a"),
-    "file for link": lambda tree: write_anew(tree / "link", "run"),
-    "one more file": lambda tree: (tree / "more").write_text(""),
-    "one more directory": lambda tree: (tree / "more").mkdir(),
-    "no empty directory": lambda tree: (tree / "empty").rmdir(),
-}
-DOES_NOT: dict[str, Callable[[Path], object]] = {
-    "mtime": lambda tree: os.utime(tree / "run", (1, 1)),
-    "other mode bits": lambda tree: (tree / "run").chmod(0o4606),
-    "directory mode": lambda tree: (tree / "a").chmod(0o700),
-    "inode": lambda tree: write_anew(tree / "run", "tree/run"),
-    "hard link": lambda tree: (tree.parent / "other").hardlink_to(tree / "run"),
-    "directory mtime": lambda tree: os.utime(tree / "a", (1, 1)),
-    "a file that came and went": lambda tree: come_and_go(tree / "0"),
-}
-
-
-@pytest.mark.parametrize("what", MATTERS)
-def test_a_fingerprint_changes_with_what_an_image_would_hold(what: str, tree: Path) -> None:
-    before = identity(tree)
-    MATTERS[what](tree)
-    assert identity(tree) != before
-
-
-@pytest.mark.parametrize("what", DOES_NOT)
-def test_a_fingerprint_changes_with_nothing_else(what: str, tree: Path) -> None:
-    before = identity(tree)
-    DOES_NOT[what](tree)
-    assert identity(tree) == before
-
-
-def test_a_fingerprint_does_not_depend_on_where_the_tree_is(tree: Path) -> None:
-    before = identity(tree)
-    assert identity(tree.rename(tree.with_name("elsewhere"))) == before
-
-
-def test_a_fingerprint_has_always_been_this_one(tree: Path) -> None:
-    assert identity(tree) == (
-        "sha256:6e07f32a211c3cf7d01cba44a679360a661bb219afdf5dfc6b1573e0e0a584f7"
-    )
-
-
-ODD = st.text(st.sampled_from("a\n>- /\udcff"), min_size=1, max_size=6)
-LINKS = st.dictionaries(ODD.map(lambda name: name.replace("/", "")).filter(bool), ODD, max_size=3)
-
-
-@given(LINKS, LINKS)
-def test_two_trees_never_have_one_fingerprint(one: dict[str, str], two: dict[str, str]) -> None:
-    def entries(links: dict[str, str]) -> list[Entry]:
-        return [SymlinkEntry(path=path, target=f"/{links[path]}") for path in sorted(links)]
-
-    assert (fingerprint(entries(one)) == fingerprint(entries(two))) == (one == two)
-
-
-def test_a_newline_in_a_target_is_no_end() -> None:
-    one: list[Entry] = [SymlinkEntry(path="a", target="s\nb"), DirEntry(path="c")]
-    two: list[Entry] = [SymlinkEntry(path="a", target="s"), DirEntry(path="b\nc")]
-    assert fingerprint(one) != fingerprint(two)
-
-
-def test_a_changed_file_has_no_fingerprint(tree: Path) -> None:
-    entries = walk(tree, at="x")
-    (tree / "run").write_text("something longer")
-    with pytest.raises(ContentError) as caught:
-        fingerprint(entries)
-    assert caught.value.message == f"{tree}/run changed while it was read"

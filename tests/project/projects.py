@@ -1,26 +1,34 @@
-"""Small uv projects, made and locked by real uv."""
+"""Small uv projects, made, locked and installed by real uv, and what becomes of them."""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
+from builder.events import ignore
+from builder.oci.platform import Platform
 from builder.process import run
+from builder.project.compile import Compiler
 from builder.project.install import Installation, Staged, install
 from builder.project.lock import read_lock
 from builder.project.pyproject import read_pyproject
+from builder.project.relocate import VenvPlace
 from builder.project.settings import read_settings
 from builder.project.source import find_source
 from builder.project.uv import uv_binary
 from builder.target import Libc, Python, Target
-from builder.oci.platform import Platform
+from layers.entries import Entry, FileEntry, Owner
+from tests.wheels import write_wheel
 
 VERSION = (sys.version_info[0], sys.version_info[1])
 MINOR = f"{VERSION[0]}.{VERSION[1]}"
 PYTHON = Python(version=VERSION, path=f"/usr/local/bin/python{MINOR}")
 TARGET = Target(platform=Platform.host(), python=PYTHON, libc=Libc(name="glibc", version=(2, 36)))
 SITE = f"app/.venv/lib/python{MINOR}/site-packages"
+APP = Owner(1001, 1001)
+PLACE = VenvPlace(path="/app/.venv", owner=APP, python=PYTHON)
+UNREADABLE = {"broken.py": b"def (:\n", "latin.py": b"NAME = '\xe9'\n", "nul.py": b"A = 1\0\n"}
 
 UV_BUILD = """\
 [build-system]
@@ -82,6 +90,7 @@ def installation_of(
         settings=settings,
         target=target,
         interpreter=interpreter or Path(sys.executable),
+        environ={"SOURCE_DATE_EPOCH": "315532800"},
     )
 
 
@@ -91,7 +100,7 @@ def install_project(
     """Stage a locked project as a build does."""
     into.mkdir(parents=True, exist_ok=True)
     asked = installation_of(project, target=target, interpreter=interpreter)
-    return install(asked, into=into, run=run, environ={"SOURCE_DATE_EPOCH": "315532800"})
+    return install(asked, into=into, run=run, events=ignore)
 
 
 def snapshot(directory: Path) -> dict[str, tuple[object, ...]]:
@@ -103,3 +112,100 @@ def snapshot(directory: Path) -> dict[str, tuple[object, ...]]:
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
             found[str(path)] = (status.st_mode, status.st_mtime_ns, status.st_ctime_ns, content)
     return found
+
+
+def write_third_party(directory: Path) -> None:
+    """A distribution with everything that wheels bring."""
+    write_wheel(
+        directory,
+        "third",
+        files={
+            "third/__init__.py": b'"""A module."""\n\ndef run() -> None:\n    print(__file__)\n',
+            "third/data.bin": bytes(range(256)),
+            "third_space/inner/module.py": b"VALUE = 1\n",
+            **{f"third/{name}": data for name, data in UNREADABLE.items()},
+        },
+        scripts={
+            "plain": b"#!python\nprint('plain')\n",
+            "optimised": b"#!python -OO\nprint('optimised')\n",
+            "shell": b"#!/bin/sh\nexit 0\n",
+            "tool.py": b"#!/usr/bin/env python3\nprint('tool')\n",
+            "binary": b"\x7fELF" + bytes(64),
+        },
+        data={"share/third/a.txt": b"a", "etc/third.py": b"SETTING = 1\n"},
+        entry_points={"third": "third:run", "third-more": "third:run"},
+    )
+
+
+def write_application(directory: Path) -> Path:
+    write_third_party(directory / "wheels")
+    project = write_project(
+        directory / "demo",
+        {"src/demo/__init__.py": "def main() -> None:\n    print('demo')\n"},
+        project='dependencies = ["third"]\nscripts.demo = "demo:main"\n',
+        tables=f"{UV_BUILD}\n[tool.uv]\nno-index = true\nfind-links = ['../wheels']\n",
+    )
+    lock(project)
+    return project
+
+
+def compiler(scratch: Path, interpreter: Path | None = None, python: Python = PYTHON) -> Compiler:
+    interpreter = interpreter or Path(sys.executable)
+    return Compiler(run, interpreter=interpreter, python=python, scratch=scratch)
+
+
+def contents(entries: Iterable[Entry]) -> dict[str, bytes]:
+    """Every regular file."""
+    found = {}
+    for entry in entries:
+        if isinstance(entry, FileEntry):
+            with entry.content.open() as stream:
+                found[entry.path] = stream.read()
+            assert len(found[entry.path]) == entry.size
+    return found
+
+
+def unlocked(project: Path) -> Path:
+    """A lock without asking uv, for copies that nothing is installed from."""
+    write_tree(project, {"uv.lock": "version = 1\n"})
+    return project
+
+
+def workspace(root: Path) -> Path:
+    """A member that depends on its sibling, on a package outside, and on a wheel outside."""
+    write_wheel(root / "wheels", "wheel")
+    write_wheel(root / "flat", "third")
+    write_project(root / "shared/lib", name="lib")
+    work = write_tree(
+        root / "work",
+        {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["apps/*", "core"]\n'
+            '[tool.uv]\nno-index = true\nfind-links = ["../flat"]\n',
+            ".python-version": MINOR,
+        },
+    )
+    write_project(work / "core", name="core")
+    api = write_project(
+        work / "apps/api",
+        {".dockerignore": "data\n", "data/a": ""},
+        name="api",
+        project='dependencies = ["core", "lib", "wheel", "third"]',
+        tables=f"""
+        {UV_BUILD}
+        [tool.uv.sources]
+        core = {{ workspace = true }}
+        lib = {{ path = "../../../shared/lib", editable = true }}
+        wheel = {{ path = "../../../wheels/wheel-1.0-py3-none-any.whl" }}
+        """.replace("\n        ", "\n"),
+    )
+    write_project(work / "apps/web", name="web")
+    lock(work)
+    return api
+
+
+def files_below(directory: Path) -> set[str]:
+    return {
+        str(path.relative_to(directory))
+        for path in directory.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }

@@ -48,7 +48,7 @@ def test_garbage_is_no_lock(content: str | bytes, why: str, tmp_path: Path) -> N
     error = refused(project)
     assert error.message.startswith(f"{project}/uv.lock is not a lock that uv wrote: ")
     assert why in error.message
-    assert error.hint == "write it again: uv lock"
+    assert error.hint == f"make it anew: rm {project}/uv.lock && uv lock --project {project}"
 
 
 def test_a_lock_that_cannot_be_read_says_why(
@@ -193,7 +193,7 @@ def test_packages_without_wheels_are_those_that_are_built_here(tmp_path: Path) -
     [[package]]
     name = "only-source"
     version = "1"
-    source = { registry = "https://pypi.org/simple" }
+    source = { registry = "https://index.example.com/simple" }
     sdist = { url = "https://files/only-source.tar.gz" }
     [[package]]
     name = "from-git"
@@ -202,7 +202,7 @@ def test_packages_without_wheels_are_those_that_are_built_here(tmp_path: Path) -
     [[package]]
     name = "with-wheel"
     version = "1"
-    source = { registry = "https://pypi.org/simple" }
+    source = { registry = "https://index.example.com/simple" }
     wheels = [{ url = "https://files/with-wheel.whl" }]
     [[package]]
     name = "demo"

@@ -145,13 +145,17 @@ def test_nothing_is_written_into_the_repository(checkout: Path) -> None:
 def test_shown_signatures_are_no_part_of_the_answer(checkout: Path, tmp_path: Path) -> None:
     signer = tmp_path / "signer"
     signer.write_text(
-        "#!/bin/sh\necho '[GNUPG:] SIG_CREATED ' >&2\necho '[GNUPG:] GOODSIG 1 me'\necho signed\n"
+        "#!/bin/sh\n"
+        "case $* in *--verify*) echo '[GNUPG:] GOODSIG 1 me'; echo verified >&2; exit;; esac\n"
+        "cat >/dev/null\n"
+        "echo '[GNUPG:] SIG_CREATED ' >&2\n"
+        "printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nx\\n-----END PGP SIGNATURE-----\\n'\n"
     )
     signer.chmod(0o755)
     git(checkout, "config", "gpg.program", str(signer))
     git(checkout, "config", "log.showSignature", "true")
     git(checkout, "commit", "--quiet", "--allow-empty", "--gpg-sign=me", "--message", "signed")
-    assert "signed" in git(checkout, "log", "-1", "--format=%H")
+    assert "verified" in git(checkout, "log", "-1", "--format=%H")
     found = revision_of(checkout)
     assert found == Revision(
         seconds=MOMENT, commit=git(checkout, "rev-parse", "HEAD"), origin="git HEAD"

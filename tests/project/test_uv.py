@@ -131,7 +131,7 @@ def test_an_unknown_extra_comes_with_uv_s_words(tmp_path: Path) -> None:
 
 def test_a_venv_without_an_interpreter_fails_with_uv_s_words(tmp_path: Path) -> None:
     uv = Uv(run, project=tmp_path, interpreter=tmp_path / "none", settings=Settings())
-    with pytest.raises(InstallError, match="^uv could not make a virtual environment:\n.*none"):
+    with pytest.raises(InstallError, match=r"^uv could not make a virtual environment:\n.*none"):
         uv.make_venv(tmp_path / "venv")
 
 

@@ -1,0 +1,1 @@
+"""Scenarios measured side by side with peers; run by hand, read as ratios."""

@@ -1,0 +1,1 @@
+"""Rules of the house that nothing else would notice being broken."""
