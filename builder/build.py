@@ -4,18 +4,17 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.assemble import assemble
 from builder.base.base import Base, BaseRequest
 from builder.base.find import find_base
-from builder.base.settle import settle
-from builder.checks.application import check_application
-from builder.errors import BaseError, InstallError
+from builder.base.target import find_target
+from builder.contents import gather, pack
+from builder.errors import InstallError
 from builder.events import Caution, EventSink, Notice, step
-from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
 from builder.oci.platform import Platform
 from builder.plan import Application, BuildPlan, make_plan
@@ -27,20 +26,16 @@ from builder.project.lock import read_lock
 from builder.project.private_copy import source_digest
 from builder.project.pyproject import read_pyproject
 from builder.project.python_version import check_python
-from builder.project.relocate import VenvPlace, relocated, skeleton
+from builder.project.relocate import VenvPlace
 from builder.project.revision import find_revision
 from builder.project.settings import read_settings
 from builder.project.source import find_source
-from builder.store.layout import Store, StoredBlob
+from builder.settings import Settings
+from builder.store.layout import Store
 from builder.target import Target
 from builder.units import decimal
-from layers.accounts import account_entries
-from layers.compress import Codec
-from layers.entries import ROOT, DirEntry, Entry, image_path
-from layers.layer import Layer, write_layer
 
 _NO_SPACE = os.strerror(errno.ENOSPC)
-_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +78,17 @@ def read_application(
             pyproject=pyproject,
             settings=settings,
             lock=read_lock(pyproject),
-            source=find_source(pyproject, settings),
+            source=find_source(pyproject, settings, _written(settings, shop.store)),
             revision=find_revision(pyproject.directory, environ=environ, run=shop.run),
         )
         done.detail = f"{pyproject.name} {pyproject.version or '(dynamic version)'}"
     return app
+
+
+def _written(settings: Settings, store: Store) -> list[Path]:
+    """Where builds write, absolute: an image that took it in would grow with every build."""
+    places = (text.partition(":")[2].partition(":")[0] for text in settings.outputs)
+    return [store.root.absolute(), *(Path(place).absolute() for place in places if place)]
 
 
 def plan_build(app: Application, shop: Workshop) -> Planned:
@@ -104,9 +105,12 @@ def plan_build(app: Application, shop: Workshop) -> Planned:
         base = find_base(_base_request(app), store=shop.store, run=shop.run, events=shop.events)
         target = find_target(base)
         done.detail = f"{base.name}@{base.digest}, Python {target.python.minor}, {target.libc}"
-    check_python(app.pyproject, app.lock, app.settings.base, target.python)
+    version = base.image.config.value.env.get("PYTHON_VERSION")
+    check_python(app.pyproject, app.lock, app.settings.base, target.python, version)
     digest = source_digest(app.lock, app.pyproject, app.source)
     plan = make_plan(app, base, target, digest)
+    for text in plan.cautions:
+        shop.events(Caution(text))
     return Planned(app=app, base=base, target=target, plan=plan)
 
 
@@ -127,13 +131,14 @@ def build(planned: Planned, shop: Workshop) -> Image:
                 python=planned.target.python,
                 scratch=staging / "bytecode",
             )
-            contents = _contents(planned, staged, compiler, shop)
-            done.detail = (
-                f"{sum(map(len, contents.values()))} entries for {planned.app.settings.venv}"
-            )
-        _check(planned, contents)
+            place = VenvPlace.of(planned.app.settings, planned.target.python)
+            contents = gather(planned.app, planned.base, place, staged, compiler)
+            done.detail = f"{len(contents)} entries for {planned.app.settings.workdir}"
+        if contents.not_python:
+            minor = planned.target.python.minor
+            shop.events(Caution(f"no Python {minor}: {', '.join(contents.not_python)}"))
         with step(shop.events, "layers") as done:
-            layers = _pack(planned, contents, shop.store)
+            layers = pack(contents, planned.base, planned.plan.codec, shop.store)
             done.detail = ", ".join(
                 f"{name} {decimal(layer.size)}" for name, layer in layers.items()
             )
@@ -144,22 +149,6 @@ def build(planned: Planned, shop: Workshop) -> Image:
         keep(image, planned.plan, shop.store)
         done.detail = f"{shop.store.root}, {decimal(image.size)} in all"
     return image
-
-
-def find_target(base: Base) -> Target:
-    """What a base can run.
-
-    Raises:
-        BaseError: it has no Python, or no C library that is known.
-    """
-    config = base.image.config.value
-    python = base.files.python(config.env.get("PATH", _DEFAULT_PATH))
-    hint = 'choose one that has, such as "python:3.12-slim-bookworm"'
-    if python is None:
-        raise BaseError(f"the base {base.name} has no Python on its PATH", hint=hint)
-    if base.files.libc is None:
-        raise BaseError(f"the base {base.name} has neither glibc nor musl", hint=hint)
-    return Target(platform=config.platform, python=python, libc=base.files.libc)
 
 
 def keep(image: Image, plan: BuildPlan, store: Store) -> None:
@@ -221,60 +210,3 @@ def _install(planned: Planned, staging: Path, shop: Workshop) -> tuple[Staged, P
     if app.revision.commit is None:
         shop.events(Notice(f"created is {app.revision.created} ({app.revision.origin})"))
     return staged, interpreter
-
-
-def _contents(
-    planned: Planned, staged: Staged, compiler: Compiler, shop: Workshop
-) -> dict[str, list[Entry]]:
-    """What each planned layer holds."""
-    app = planned.app
-    settings = app.settings
-    place = VenvPlace.of(settings, planned.target.python)
-    third_party = relocated(staged.third_party, place)
-    own = relocated(staged.own, place)
-    source = replace(app.source, project=staged.project).entries(settings)
-    # An installed project is imported from the venv; one that is not, from where it lies.
-    compiled = compiler.bytecode(own if app.pyproject.is_package else [*own, *source])
-    if compiled.not_python:
-        shop.events(Caution(f"no Python {place.python.minor}: {', '.join(compiled.not_python)}"))
-    return {
-        "account": _account(planned),
-        "dependencies": [*third_party, *skeleton(place), *compiler.bytecode(third_party).entries],
-        "project": [*own, *source, *compiled.entries],
-    }
-
-
-def _account(planned: Planned) -> list[Entry]:
-    settings, files = planned.app.settings, planned.base.files
-    owner = settings.user.owner
-    home = DirEntry(path=image_path(settings.workdir), owner=owner)
-    if owner == ROOT:
-        return [home]
-    account = settings.user.account(settings.workdir)
-    return [home, *account_entries(account, passwd=files.passwd, group=files.group)]
-
-
-def _check(planned: Planned, contents: Mapping[str, list[Entry]]) -> None:
-    place = VenvPlace.of(planned.app.settings, planned.target.python)
-    paths = {entry.path for entries in contents.values() for entry in entries}
-    check_application(planned.app.settings, paths, place.site_packages)
-
-
-def _pack(planned: Planned, contents: Mapping[str, list[Entry]], store: Store) -> dict[str, Layer]:
-    """Layers in the plan's order; each repeats the directories below it as they are there."""
-    known = dict(planned.base.files.directories)
-    layers = {}
-    for name, unsettled in contents.items():
-        entries = settle(unsettled, planned.base.files)
-        layers[name] = _stored_layer(entries, known, planned.plan.codec, store)
-        known |= {entry.path: entry for entry in entries if isinstance(entry, DirEntry)}
-    return layers
-
-
-def _stored_layer(
-    entries: list[Entry], known: Mapping[str, DirEntry], codec: Codec, store: Store
-) -> Layer:
-    with store.ingest() as path:
-        layer = write_layer(entries, path, codec=codec, known=known)
-        store.adopt(path, layer.digest)
-    return replace(layer, source=StoredBlob(store, Descriptor.of_layer(layer)))

@@ -1,5 +1,6 @@
 """What will be built, as pure data: it can be printed, compared and hashed before anything runs."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from builder.project.lock import Lock
 from builder.project.pyproject import Pyproject
 from builder.project.revision import Revision
 from builder.project.source import Source
+from builder.project.uv import uv_version
 from builder.settings import Include, Settings
 from builder.target import Target
 from layers.compress import Codec
@@ -19,6 +21,16 @@ from layers.digest import Digest
 from layers.layer import FORMAT
 
 _OWN_PREFIX = "org.opencontainers.image."
+# Members of the base's config that are about the container it was once made from, and OnBuild,
+# which is for whoever builds on it and is used up by that.
+# https://github.com/moby/moby/blob/v27.0.0/api/types/container/config.go
+_OF_A_CONTAINER = {
+    *("Hostname", "Domainname", "MacAddress", "Image", "OnBuild"),
+    *("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce"),
+}
+# What [tool.uv] says about members, about groups that are never installed, and about how the
+# project itself is built, which is a part of its source.
+_NOT_INSTALLED = {"workspace", "dev-dependencies", "build-backend"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +39,8 @@ class LayerPlan:
 
     Attributes:
         name: what it is called in the output and the image's history.
-        inputs: everything its bytes depend on, by name; digests and choices, never paths or times.
+        inputs: what its bytes depend on, as far as a plan can know, by name; digests and choices,
+            never paths of this machine or times of its clock.
     """
 
     name: str
@@ -35,7 +48,12 @@ class LayerPlan:
 
     @property
     def key(self) -> Digest:
-        """The same key means the same bytes."""
+        """The same inputs have the same key.
+
+        The same bytes only where all that is installed are wheels of the lock: what is built here
+        rests on this machine's compilers and Python too, and what uv finds on the user's index or
+        in the user's own uv.toml is uv's. Whoever caches by this key has to leave those out.
+        """
         return Digest.of(canonical_json({"name": self.name, **self.inputs}))
 
 
@@ -52,6 +70,7 @@ class BuildPlan:
         created: RFC 3339.
         annotations: of the manifest; the config's labels hold them too.
         names: what the image will be called.
+        cautions: what of the base is left out, and could be missed.
     """
 
     base: Mapping[str, str]
@@ -62,10 +81,11 @@ class BuildPlan:
     created: str
     annotations: Mapping[str, str]
     names: tuple[Reference, ...]
+    cautions: tuple[str, ...] = ()
 
     @property
     def key(self) -> Digest:
-        """The build key: the same plan gives the same image."""
+        """The build key: the same for the same inputs, as far as those of the layers are."""
         members = self.to_json() | {"base": self.base["digest"]}
         del members["names"]
         return Digest.of(canonical_json(members))
@@ -124,7 +144,16 @@ def make_plan(app: Application, base: Base, target: Target, source_digest: Diges
         created=app.revision.created,
         annotations=annotations,
         names=tuple(Reference.parse(name) for name in names),
+        cautions=_cautions(base),
     )
+
+
+def _cautions(base: Base) -> tuple[str, ...]:
+    waiting = base.image.config.value.run.get("OnBuild") or ()
+    if not waiting:
+        return ()
+    steps = "; ".join(map(str, waiting))
+    return (f"the base's ONBUILD instructions are not executed: {steps}",)
 
 
 def _layers(
@@ -145,9 +174,15 @@ def _layers(
         "interpreter": target.python.path,
         "platform": str(target.platform),
         "libc": str(target.libc),
+        "uv": uv_version(),
+        "tool.uv": str(_uv_table(app)),
     }
     chosen = {"extras": list(settings.extras), "groups": list(settings.groups)}
-    third_party = {"lock": str(app.lock.third_party)}
+    third_party: dict[str, Any] = {"lock": str(app.lock.third_party)}
+    # The time of a commit reaches what is built. Dependencies that are all wheels outlive commits.
+    built = {"created": app.revision.created}
+    if app.lock.without_wheels:
+        third_party |= built
     taken = {
         "source": str(source_digest),
         "parts": list(app.source.parts),
@@ -156,8 +191,16 @@ def _layers(
     return (
         LayerPlan(name="account", inputs={**place, **account}),
         LayerPlan(name="dependencies", inputs={**place, **fit, **chosen, **third_party}),
-        LayerPlan(name="project", inputs={**place, **fit, **chosen, **taken}),
+        LayerPlan(name="project", inputs={**place, **fit, **chosen, **taken, **built}),
     )
+
+
+def _uv_table(app: Application) -> Digest:
+    """What pyproject tells uv beside the lock: default groups, what is built and with what."""
+    table = app.pyproject.tool.get("uv", {})
+    told = {key: value for key, value in table.items() if key not in _NOT_INSTALLED}
+    # TOML has dates, JSON has none.
+    return Digest.of(json.dumps(told, sort_keys=True, default=str).encode())
 
 
 def _include_json(include: Include) -> dict[str, Any]:
@@ -172,7 +215,7 @@ def _include_json(include: Include) -> dict[str, Any]:
 def _run_config(app: Application, base: Base, labels: Mapping[str, str]) -> dict[str, Any]:
     """The base's ``config`` member with the settings laid over it, as a Dockerfile would."""
     settings, inherited = app.settings, base.image.config.value
-    run = dict(inherited.run)
+    run = {key: value for key, value in inherited.run.items() if key not in _OF_A_CONTAINER}
     run["User"] = str(settings.user.owner)
     run["WorkingDir"] = settings.workdir
     run["Env"] = [f"{name}={value}" for name, value in _env(app, inherited.env).items()]

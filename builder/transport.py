@@ -4,6 +4,7 @@ Everything else speaks through ``Transport``: one request in, one answer out, it
 The library behind it is imported when a connection is wanted, not before: it costs 90 ms.
 """
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import httpx2  # noqa: TID251 - this is the module that the ban points to
 
 _MAX_REDIRECTS = 5
+_HOST_END = re.compile(r"[/?#]")
 _CAUSES = 8
 """How far down a chain of exceptions its root is looked for."""
 
@@ -245,8 +247,9 @@ class _Reopened:
 
 
 def host_of(url: str) -> str:
-    """Host and port of an address, without credentials; for messages."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    """Host and port of an address, for messages: its credentials and query may be secret."""
+    _, found, rest = url.partition("://")
+    return _HOST_END.split(rest if found else url, maxsplit=1)[0].rpartition("@")[2]
 
 
 def _content(body: bytes | Content | None) -> Any:
@@ -289,7 +292,10 @@ def _failure(url: str, error: Exception) -> TransportError:
             f"the proxy on the way to {host} refused: {error}", hint="check HTTPS_PROXY"
         )
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return TransportError(f"cannot ask {url!r}: {error}")
+        # Not in the library's words: they quote the part of the address that it cannot read.
+        return TransportError(
+            f"cannot ask {host or 'an address without a host'}: no http address that can be read"
+        )
     return _unreachable(host, _reason(root), transient=not _is_unknown_name(root))
 
 

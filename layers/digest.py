@@ -9,25 +9,30 @@ https://github.com/opencontainers/image-spec/blob/main/config.md#layer-diffid
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, cast
 
 from layers.errors import LayerError
 
-_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-
+_PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
 CHUNK = 1 << 20
 """Bytes moved at a time when a stream is copied or hashed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Identity:
-    """``algorithm:hex``; sha256 and sha512 are the registered algorithms."""
+    """``sha256:hex``.
+
+    sha512 is registered too, and no registry or engine was met that gives it: it is refused
+    rather than half supported.
+    """
 
     text: str
 
     def __post_init__(self) -> None:
         if not _PATTERN.fullmatch(self.text):
-            raise LayerError(f"not a digest: {self.text!r}; expected sha256: and 64 hex digits")
+            is_other = self.text.startswith("sha512:")
+            wrong = "sha512 digests are not supported" if is_other else "not a digest"
+            raise LayerError(f"{wrong}: {self.text!r}; expected sha256: and 64 hex digits")
 
     def __str__(self) -> str:
         return self.text
@@ -51,7 +56,7 @@ class Digest(_Identity):
     """The identity of a blob's bytes as stored and sent.
 
     Raises:
-        LayerError: the text is not ``sha256:`` or ``sha512:`` and the right number of digits.
+        LayerError: the text is not ``sha256:`` and 64 digits.
     """
 
 
@@ -60,7 +65,7 @@ class DiffId(_Identity):
     """The identity of a layer's uncompressed tar.
 
     Raises:
-        LayerError: the text is not ``sha256:`` or ``sha512:`` and the right number of digits.
+        LayerError: the text is not ``sha256:`` and 64 digits.
     """
 
 
@@ -97,14 +102,14 @@ class VerifyingReader:
 
     The verdict falls at the end of the stream: ``read`` raises instead of returning the final
     empty bytes, so a reader that reads to the end cannot miss it. Too many bytes are refused
-    as soon as they come.
+    as soon as they come. It is a stream as files are: closing it closes what it reads.
     """
 
     def __init__(self, stream: BinaryIO, digest: Digest, size: int) -> None:
         self._stream = stream
         self._digest = digest
         self._expected = size
-        self._hash = hashlib.new(digest.algorithm)
+        self._hash = hashlib.sha256()
         self._size = 0
 
     def read(self, size: int = -1) -> bytes:
@@ -126,13 +131,34 @@ class VerifyingReader:
             self._verify()
         return data
 
+    def verifies(self, digest: Digest, size: int) -> bool:
+        """Whether this is the blob of that digest and size from its first byte on, or refused."""
+        return (self._digest, self._expected, self._size) == (digest, size, 0)
+
+    def close(self) -> None:
+        """Close what is read."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _verify(self) -> None:
         got = self._hash.hexdigest()
         if self._size != self._expected or got != self._digest.hex:
             raise LayerError(
                 f"blob {self._digest}: wanted {self._expected} bytes of that digest, "
-                f"got {self._size} bytes that hash to {self._digest.algorithm}:{got}"
+                f"got {self._size} bytes that hash to sha256:{got}"
             )
+
+
+def verified(stream: BinaryIO, digest: Digest, size: int) -> BinaryIO:
+    """The stream, read through its digest once: as it is when it already does that."""
+    if isinstance(stream, VerifyingReader) and stream.verifies(digest, size):
+        return cast("BinaryIO", stream)
+    return cast("BinaryIO", VerifyingReader(stream, digest, size))
 
 
 def copy_verified(source: BinaryIO, sink: Sink, digest: Digest, size: int) -> None:
@@ -141,6 +167,6 @@ def copy_verified(source: BinaryIO, sink: Sink, digest: Digest, size: int) -> No
     Raises:
         LayerError: they are not; what was written to ``sink`` must be thrown away.
     """
-    reader = VerifyingReader(source, digest, size)
+    reader = verified(source, digest, size)
     while data := reader.read(CHUNK):
         sink.write(data)

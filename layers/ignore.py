@@ -33,27 +33,35 @@ if TYPE_CHECKING:
 # At any depth, for what these names mean does not depend on where they are. Applications of a
 # monorepo bring their own .venv, a submodule its own .git, a package its own tests.
 BUILT_IN: tuple[str, ...] = (
-    # Secrets. Not *.pem: CA bundles and public certificates are .pem files, and applications ship
-    # them with good reason; telling a private key from those takes a look inside.
-    "**/.env",
-    "**/.env.*",
+    # Secrets. A .pem is a private key or a public certificate, which only a look inside tells; a
+    # project that ships a CA bundle of its own says so: !certs/ca.pem.
+    "**/.env*",
+    "**/.git-credentials",
     "**/.netrc",
     "**/.npmrc",
     "**/.pypirc",
     "**/.aws",
+    "**/.docker",
+    "**/.gnupg",
     "**/.kube",
     "**/.ssh",
+    "**/id_dsa",
     "**/id_ecdsa",
     "**/id_ed25519",
     "**/id_rsa",
+    "**/*.jks",
     "**/*.key",
+    "**/*.keystore",
     "**/*.p12",
+    "**/*.pem",
     "**/*.pfx",
     # Tests. A runtime package may be called `test` (a command, a fixture server), hence only at
     # the root; `tests` is the convention for tests everywhere else too.
     "test",
     "**/tests",
-    # What tools leave behind, and environments which only work where they were made.
+    # What tools leave behind, and environments which only work where they were made. Packages are
+    # called `dist` too (distutils has one), hence only at the root.
+    "dist",
     "**/.venv",
     "**/.tox",
     "**/.nox",
@@ -146,6 +154,14 @@ class IgnoreRules:
         runs = [_run(list(run)) for _, run in groupby(patterns, attrgetter("is_exception"))]
         return cls(patterns=patterns, _last_first=tuple(reversed(runs)))
 
+    def beyond(self, path: str) -> IgnoreRules:
+        """These rules without the patterns that leave out ``path`` as a whole."""
+        return IgnoreRules.of(
+            pattern
+            for pattern in self.patterns
+            if pattern.is_exception or not IgnoreRules.of([pattern]).ignores(path)
+        )
+
     def ignores(self, path: str) -> bool:
         """Whether a path, relative to the project and with ``/`` between names, stays out."""
         for run in self._last_first:
@@ -166,9 +182,27 @@ class IgnoreRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRules:
-    """Sets of rules that each have a veto: what one of them ignores stays out."""
+    """Sets of rules that each have a veto: what one of them ignores stays out.
+
+    The first one is the project's own.
+    """
 
     sets: tuple[IgnoreRules, ...]
+
+    @property
+    def own(self) -> IgnoreRules:
+        """What the project's ignore file says."""
+        return self.sets[0]
+
+    @property
+    def always(self) -> ProjectRules:
+        """What stays out whatever the project's ignore file says; it lifts single patterns."""
+        return ProjectRules(sets=self.sets[1:])
+
+    def without(self, paths: Iterable[str]) -> ProjectRules:
+        """The same, and these paths stay out, with all that is below them."""
+        patterns = [Pattern(text=p, is_exception=False, regex=re.escape(p)) for p in paths]
+        return ProjectRules(sets=(*self.sets, IgnoreRules.of(patterns))) if patterns else self
 
     def ignores(self, path: str) -> bool:
         """Whether a path, relative to the project and with ``/`` between names, stays out."""

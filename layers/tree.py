@@ -113,7 +113,8 @@ def walk(root: Path, *, at: str, owner: Owner = ROOT, rules: Rules = EVERYTHING)
 
     Args:
         root: what to read; a symbolic link is taken as a link.
-        at: where it stands in the image, a relative path.
+        at: where it stands in the image, a relative path; empty for a directory that is laid over
+            the image's root, which is no entry.
         owner: of everything.
         rules: asked with paths relative to ``root``.
 
@@ -123,7 +124,9 @@ def walk(root: Path, *, at: str, owner: Owner = ROOT, rules: Rules = EVERYTHING)
     try:
         if not stat.S_ISDIR(root.lstat().st_mode):
             return [_leaf(os.fsencode(root), at, owner)]
-        return [DirEntry(path=at, owner=owner), *_below(os.fsencode(root), "", at, owner, rules)]
+        top = [DirEntry(path=at, owner=owner)] if at else []
+        prefix = f"{at}/" if at else ""
+        return [*top, *_below(os.fsencode(root), "", prefix, owner, rules)]
     except OSError as error:
         raise ContentError(_cannot_read(error)) from error
 
@@ -134,22 +137,30 @@ def _cannot_read(error: OSError) -> str:
     return f"cannot read {path}: {error.strerror}"
 
 
-def _below(directory: bytes, inner: str, at: str, owner: Owner, rules: Rules) -> Iterator[Entry]:
+def host_path(root: Path, path: str) -> Path:
+    """Where a path, written as entries write it, is on this machine, whatever the locale is."""
+    return root / os.fsdecode(path.encode("utf-8", "surrogateescape"))
+
+
+def _below(
+    directory: bytes, inner: str, prefix: str, owner: Owner, rules: Rules
+) -> Iterator[Entry]:
     with os.scandir(directory) as listing:
         found = sorted(listing, key=lambda item: item.name)
     for item in found:
         name = item.name.decode("utf-8", "surrogateescape")
         path = f"{inner}{name}"
+        at = f"{prefix}{name}"
         ignored = rules.ignores(path)
         if item.is_dir(follow_symlinks=False):
             if ignored and rules.prunes(path):
                 continue
-            below = list(_below(item.path, f"{path}/", f"{at}/{name}", owner, rules))
+            below = list(_below(item.path, f"{path}/", f"{at}/", owner, rules))
             if below or not ignored:
-                yield DirEntry(path=f"{at}/{name}", owner=owner)
+                yield DirEntry(path=at, owner=owner)
                 yield from below
         elif not ignored:
-            yield _leaf(item.path, f"{at}/{name}", owner)
+            yield _leaf(item.path, at, owner)
 
 
 def _leaf(path: bytes, at: str, owner: Owner) -> Entry:

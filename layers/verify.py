@@ -2,22 +2,27 @@
 
 import hashlib
 import tarfile  # noqa: TID251 - a reader of its own: what tar.py wrote is proven by another path
-from collections.abc import Iterator
-from typing import BinaryIO, cast
+from collections.abc import Generator
+from typing import Any, BinaryIO, cast
 
 from layers.compress import decompressed
-from layers.digest import CHUNK, VerifyingReader
+from layers.digest import CHUNK, verified
 from layers.entries import WHITEOUT_PREFIX, check_path, parents
 from layers.errors import ContentError, LayerError
 from layers.layer import Layer
+
+DAMAGES = (tarfile.TarError, OSError, EOFError, ValueError)
+"""What reading a damaged layer raises, also while a member's content is read."""
+
+_BUFFER = 1 << 18
 
 
 class _Hashing:
     """A tar stream that is hashed while it is read."""
 
-    def __init__(self, stream: BinaryIO, algorithm: str) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self.hash = hashlib.new(algorithm)
+        self.hash = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
@@ -25,34 +30,43 @@ class _Hashing:
         return data
 
 
-def read_members(layer: Layer) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+def read_members(layer: Layer) -> Generator[tuple[tarfile.TarInfo, BinaryIO | None]]:
     """Every member with its content, in order; digest, size and diff_id are proven at the end.
 
-    Read a member's content before asking for the next member.
+    Read a member's content before asking for the next member. Whoever stops before the end closes
+    this, and has no proof.
 
     Raises:
         LayerError: the blob or the tar inside is not what the layer promises.
     """
     with layer.source.open() as file:
-        blob = cast("BinaryIO", VerifyingReader(file, layer.digest, layer.size))
-        tar = _Hashing(decompressed(blob, layer.media_type), layer.diff_id.algorithm)
+        blob = verified(file, layer.digest, layer.size)
+        tar = _Hashing(decompressed(blob, layer.media_type))
         try:
-            with tarfile.open(
-                fileobj=cast("BinaryIO", tar), mode="r|", encoding="utf-8", errors="surrogateescape"
-            ) as archive:
-                for member in archive:
-                    # A stream cannot look for what a link points at.
-                    stream = archive.extractfile(member) if member.isreg() else None
-                    yield member, cast("BinaryIO | None", stream)
-            while tar.read(CHUNK):
-                pass
-        except (tarfile.TarError, EOFError, OSError) as error:
+            yield from _members(cast("BinaryIO", tar))
+            # The verdicts on tar and blob fall at their ends, behind the tar's end marker.
+            for stream in (tar, blob):
+                while stream.read(CHUNK):
+                    pass
+        except DAMAGES as error:
             raise LayerError(f"layer {layer.digest} cannot be read: {error}") from error
     if tar.hash.hexdigest() != layer.diff_id.hex:
         raise LayerError(
             f"layer {layer.digest}: wanted diff_id {layer.diff_id}, "
-            f"its tar hashes to {layer.diff_id.algorithm}:{tar.hash.hexdigest()}"
+            f"its tar hashes to sha256:{tar.hash.hexdigest()}"
         )
+
+
+def _members(stream: BinaryIO) -> Generator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+    with tarfile.open(
+        fileobj=stream, mode="r|", bufsize=_BUFFER, encoding="utf-8", errors="surrogateescape"
+    ) as archive:
+        while (member := archive.next()) is not None:
+            # A stream cannot look for what a link points at.
+            content = archive.extractfile(member) if member.isreg() else None
+            yield member, cast("BinaryIO | None", content)
+            # The library remembers every member it saw; a stream never looks back.
+            cast("Any", archive).members.clear()
 
 
 def verify_layer(layer: Layer) -> int:

@@ -16,22 +16,28 @@ _EXTERNAL = 3
 
 
 def main() -> int:
-    code = _build()
-    if code != _EXTERNAL:
-        return code
-    sys.stderr.write(
-        "\nThe base image's registry cannot be reached from this machine. Composing a stand-in\n"
-        "from Debian packages and the Python that uv finds; the first time takes a while.\n\n"
-    )
-    return _build("--base", f"oci:{standin_layout()}:{TAG}")
+    command = ["build", "backend", "--tag", "second-brain:demo", "--test"]
+    if _registry_fails():
+        sys.stderr.write(
+            "\nThe base image's registry does not give it to this machine. Composing a stand-in\n"
+            "from Debian packages and the Python that uv finds; the first time takes a while.\n\n"
+        )
+        command += ["--base", f"oci:{standin_layout()}:{TAG}"]
+    return _builder(*command)
 
 
-def _build(*more: str) -> int:
-    command = ["-m", "builder", "build", "backend", "--tag", "second-brain:demo", "--test", *more]
+def _registry_fails() -> bool:
+    """Whether the base cannot be had: a dry run asks nobody else, podman least of all."""
+    probe = ("build", "backend", "--no-load", "--dry-run")
+    return _builder(*probe, stdout=subprocess.DEVNULL) == _EXTERNAL
+
+
+def _builder(*words: str, stdout: int | None = None) -> int:
+    command = ["-m", "builder", *words]
     sys.stderr.write(f"$ .venv/bin/python {' '.join(command)}\n")
     environ = {**os.environ, **engine_environ()}
     return subprocess.run(
-        [sys.executable, *command], cwd=REPOSITORY, env=environ, check=False
+        [sys.executable, *command], cwd=REPOSITORY, env=environ, check=False, stdout=stdout
     ).returncode
 
 

@@ -17,11 +17,16 @@ from layers.entries import Entry, FileContent
 from layers.layer import Layer, write_layer
 
 
+def blob_path(layout: Layout, descriptor: Descriptor) -> Path:
+    """Where a blob lies: as the specification of layouts has it, whatever the builder thinks."""
+    return layout.root / "blobs" / descriptor.digest.algorithm / descriptor.digest.hex
+
+
 def make_layer(layout: Layout, entries: Iterable[Entry], codec: Codec = GZIP) -> Layer:
     with layout.ingest() as path:
         layer = write_layer(entries, path, codec=codec, known={})
         layout.adopt(path, layer.digest)
-    stored = layout.blob_path(Descriptor.of_layer(layer))
+    stored = blob_path(layout, Descriptor.of_layer(layer))
     return replace(layer, source=FileContent(stored))
 
 
@@ -56,7 +61,7 @@ def read_image(layout: Layout, name: str) -> Image:
             digest=blob.digest,
             size=blob.size,
             diff_id=diff_id,
-            source=FileContent(layout.blob_path(blob)),
+            source=FileContent(blob_path(layout, blob)),
         )
         for blob, diff_id in zip(manifest.value.layers, config.value.diff_ids, strict=True)
     )

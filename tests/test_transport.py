@@ -175,6 +175,23 @@ def test_what_is_no_url(transport: HttpTransport, url: str) -> None:
         get(transport, url)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ftp://me:hunter2@host.test/x?key=hunter2", "host.test"),
+        ("ftp://host.test?key=hunter2@x", "host.test"),
+        ("http://me:hunter2@host.test:port/", "host.test:port"),
+        ("?key=hunter2", "an address without a host"),
+    ],
+)
+def test_an_address_is_shown_by_its_host_alone(
+    transport: HttpTransport, url: str, shown: str
+) -> None:
+    assert (
+        failure(transport, url).message == f"cannot ask {shown}: no http address that can be read"
+    )
+
+
 def test_a_proxy_is_not_asked_for_this_machine(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from builder.base.tree import MAGIC_SIZE, Tree, open_archive, tar_media_type
 from builder.errors import BaseError, DocumentError, ReferenceFormatError
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
+from builder.oci.document import MAX_DOCUMENT
 from builder.oci.image_config import parse_image_config
 from builder.oci.manifest import Manifest
 from builder.oci.platform import Platform
@@ -23,8 +24,6 @@ from builder.oci.reference import Reference
 from builder.store.layout import Store
 from layers.compress import TAR
 from layers.digest import CHUNK, DiffId, Digest, HashingWriter
-
-_MAX_DOCUMENT = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class DockerArchiveSource:
         with open_archive(self.path, store) as tree:
             saved = _choose(_read_manifest(tree), self.reference)
             with tree.open(saved.config) as file:
-                raw = file.read(_MAX_DOCUMENT)
+                raw = file.read(MAX_DOCUMENT)
             config = parse_image_config(raw)
             check_platform(config.value, platform)
             if len(saved.layers) != len(config.value.diff_ids):
@@ -96,7 +95,7 @@ def _bring_layer(file: BinaryIO, diff_id: DiffId, store: Store) -> Descriptor:
 
 def _read_manifest(tree: Tree) -> list[_Saved]:
     with tree.open("manifest.json") as file:
-        raw = file.read(_MAX_DOCUMENT)
+        raw = file.read(MAX_DOCUMENT)
     try:
         return [_saved(value) for value in json.loads(raw)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from builder.base.file_index import FileIndex
 from builder.base.libc import APK_DATABASES, choose_libc
 from builder.base.scan import Filesystem, scan
-from builder.errors import LayerError
+from builder.errors import BuilderError, LayerError
 from builder.oci.image import Image
 from builder.store.layout import Store
 from builder.target import Libc
@@ -32,8 +32,9 @@ def file_index(image: Image, store: Store) -> FileIndex:
     if fact is not None:
         try:
             return from_fact(fact)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            # Another version of this program wrote it.
+        except (BuilderError, ValueError, LookupError, TypeError, AttributeError):
+            # Another version of this program wrote it, or it is damaged: it costs the time to
+            # make it anew.
             pass
     index = compute_file_index(image)
     store.remember("file-index", key, to_fact(index))

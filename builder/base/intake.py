@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from builder.errors import BaseError
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
+from builder.oci.document import MAX_DOCUMENT
 from builder.oci.image import Image
 from builder.oci.image_config import ImageConfig, parse_image_config
 from builder.oci.manifest import parse_index, parse_manifest
@@ -15,7 +16,6 @@ from layers.layer import Layer
 type Copy = Callable[[Sequence[Descriptor]], None]
 """Copies blobs into the store, all of them or raises; asked only for those that are not there."""
 
-_MAX_DOCUMENT = 4 << 20
 _MAX_NESTING = 4
 
 
@@ -98,10 +98,10 @@ def load_image(manifest: Descriptor, store: Store) -> Image:
 
 
 def _document(descriptor: Descriptor, store: Store, copy: Copy) -> bytes:
-    if descriptor.size > _MAX_DOCUMENT:
+    if descriptor.size > MAX_DOCUMENT:
         raise BaseError(
             f"{descriptor.media_type} {descriptor.digest} has {descriptor.size} bytes; "
-            f"at most {_MAX_DOCUMENT >> 20} MiB are read"
+            f"at most {MAX_DOCUMENT >> 20} MiB are read"
         )
     _bring((descriptor,), store, copy)
     return store.read(descriptor)

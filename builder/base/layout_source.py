@@ -11,11 +11,10 @@ from builder.base.intake import take_in
 from builder.base.tree import DirectoryTree, Tree, open_archive
 from builder.errors import BaseError
 from builder.oci.descriptor import REF_NAME, Descriptor
+from builder.oci.document import MAX_DOCUMENT
 from builder.oci.manifest import Index, parse_index
 from builder.oci.platform import Platform
 from builder.store.layout import Store
-
-_MAX_INDEX = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ def bring_from_layout(tree: Tree, tag: str | None, platform: Platform, store: St
         BaseError: no image has that name, several do, or none was given and there are several.
     """
     with tree.open("index.json") as file:
-        raw = file.read(_MAX_INDEX)
+        raw = file.read(MAX_DOCUMENT)
     top = _choose(parse_index(raw).value, tag, platform)
 
     def copy(descriptors: Sequence[Descriptor]) -> None:

@@ -3,22 +3,20 @@
 https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
 """
 
-import hashlib
 import posixpath
 import re
 import tarfile  # noqa: TID251 - layers that other tools wrote are read here
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol, cast
+from typing import BinaryIO
 
 from builder.base.libc import LIBC_FILE, MAX_LIBC, LibcFile, recognise
 from builder.errors import LayerError
-from layers.compress import decompressed
-from layers.digest import CHUNK
 from layers.entries import WHITEOUT_PREFIX, DirEntry, Owner, parents
 from layers.layer import Layer
+from layers.verify import DAMAGES, read_members
 
 type Node = DirEntry | str | int
 """A directory, a symbolic link's target, or a file's mode; a device counts as a file that
@@ -26,10 +24,8 @@ nobody may execute."""
 
 _OPAQUE = ".wh..wh..opq"
 _RESERVED = ".wh..wh."
-_BUFFER = 1 << 18
 _MAX_CONTENT = 16 << 20
 _ODD_NAME = re.compile(r"//|(?:^|/)\.\.?(?:/|$)")
-_DAMAGES = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
 
 
 @dataclass(slots=True)
@@ -82,40 +78,17 @@ def scan(layers: Iterable[Layer], wanted: AbstractSet[str]) -> Filesystem:
 
 def _read(layer: Layer, wanted: AbstractSet[str]) -> _Change:
     change = _Change(wanted)
-    with layer.source.open() as blob:
+    with closing(read_members(layer)) as members:
         try:
-            with decompressed(blob, layer.media_type) as stream:
-                hashing = _HashingReader(stream)
-                _read_tar(cast("BinaryIO", hashing), change)
-                # The verdicts on blob and tar fall at their ends, behind the tar's end marker.
-                _drain(hashing)
-                _drain(blob)
-        except _DAMAGES as error:
+            for member, content in members:
+                path = _normal(member.name)
+                if path and not _take_whiteout(path, change):
+                    _take(path, member, change.added)
+                    if content:
+                        _take_content(path, member, content, change)
+        except DAMAGES as error:
             raise LayerError(f"layer {layer.digest} cannot be read: {error}") from error
-    if hashing.hexdigest != layer.diff_id.hex:
-        raise LayerError(
-            f"layer {layer.digest}: wanted the tar {layer.diff_id}, got sha256:{hashing.hexdigest}"
-        )
     return change
-
-
-def _read_tar(stream: BinaryIO, change: _Change) -> None:
-    with tarfile.open(
-        fileobj=stream, mode="r|", bufsize=_BUFFER, encoding="utf-8", errors="surrogateescape"
-    ) as tar:
-        for member in _members(tar):
-            path = _normal(member.name)
-            if path and not _take_whiteout(path, change):
-                _take(path, member, change.added)
-                if member.isfile():
-                    _take_content(path, member, tar, change)
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (member := tar.next()) is not None:
-        yield member
-        # The library remembers every member it saw; a stream never looks back.
-        cast("Any", tar).members.clear()
 
 
 def _normal(name: str) -> str:
@@ -162,15 +135,12 @@ def _take_hard_link(path: str, first: str, mode: int, added: Filesystem) -> None
         added.libcs[path] = added.libcs[first]
 
 
-def _take_content(
-    path: str, member: tarfile.TarInfo, tar: tarfile.TarFile, change: _Change
-) -> None:
+def _take_content(path: str, member: tarfile.TarInfo, stream: BinaryIO, change: _Change) -> None:
     is_wanted = path in change.wanted and member.size <= _MAX_CONTENT
     is_libc = LIBC_FILE.fullmatch(path) and member.size <= MAX_LIBC
     if not (is_wanted or is_libc):
         return
-    stream = tar.extractfile(member)
-    data = stream.read() if stream else b""
+    data = stream.read()
     if is_wanted:
         change.added.contents[path] = data
     if is_libc and (libc := recognise(path, data)):
@@ -216,29 +186,3 @@ def _remove(whole: Filesystem, trees: AbstractSet[str], emptied: AbstractSet[str
         del whole.nodes[path]
         whole.contents.pop(path, None)
         whole.libcs.pop(path, None)
-
-
-class _HashingReader:
-    """Passes a tar on, and knows what it hashed to and that it cannot be sought in."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._hash.update(data)
-        return data
-
-    @property
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def _drain(stream: _Readable) -> None:
-    while stream.read(CHUNK):
-        pass

@@ -16,7 +16,7 @@ def settle(entries: Iterable[Entry], files: FileIndex) -> list[Entry]:
     mode and owner are not ours to set. One that several trees bring is the first one's.
 
     Raises:
-        ContentError: a file would replace a directory of the base.
+        ContentError: a file would replace a directory of the base, or the other way round.
         BaseError: the base's links run in a circle.
     """
     settled: list[Entry] = []
@@ -24,12 +24,14 @@ def settle(entries: Iterable[Entry], files: FileIndex) -> list[Entry]:
     for entry in entries:
         if isinstance(entry, DirEntry):
             path = files.resolve(entry.path)
+            if path in files.files:
+                raise ContentError(f"/{entry.path} is a file in the base, and a directory here")
             if path not in files.directories and path not in directories:
                 directories.add(path)
                 settled.append(replace(entry, path=path))
             continue
         path = files.resolve_parent(entry.path)
-        if path in files.directories:
+        if files.resolve(path) in files.directories:
             raise ContentError(f"/{entry.path} is a directory in the base, and a file here")
         settled.append(entry if path == entry.path else replace(entry, path=path))
     return settled

@@ -1,12 +1,11 @@
 """Files by their path: a directory, or an archive of one, read the same way."""
 
-import shutil
 import tarfile  # noqa: TID251 - archives that other tools wrote are read here
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from builder.errors import BaseError
 from builder.store.layout import Store
@@ -43,7 +42,7 @@ class DirectoryTree:
             BaseError: there is no such file, or it cannot be read.
         """
         try:
-            return (self.root / path).open("rb")
+            return _told((self.root / path).open("rb"), f"{path} in {self.root}")
         except FileNotFoundError as error:
             lacking = f"it has no {path}" if self.root.is_dir() else "there is no such directory"
             raise BaseError(f"{self.root} is not an OCI image layout: {lacking}") from error
@@ -72,7 +71,7 @@ class ArchiveTree:
             stream = None
         if stream is None:
             raise BaseError(f"{self._name}: the archive holds no file {path}")
-        return cast("BinaryIO", stream)
+        return _told(cast("BinaryIO", stream), f"{path} in {self._name}")
 
 
 @contextmanager
@@ -108,11 +107,53 @@ def tar_media_type(start: bytes) -> str:
 
 
 def _unpack(file: BinaryIO, kind: str, scratch: Path) -> None:
+    # What cannot be written is for the store to tell.
     with scratch.open("xb") as unpacked, decompressed(file, kind) as stream:
+        while data := _piece(stream, file.name):
+            unpacked.write(data)
+
+
+def _piece(stream: BinaryIO, name: str) -> bytes:
+    try:
+        return stream.read(CHUNK)
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise BaseError(f"cannot read {name}: {error.strerror}") from error
+        raise BaseError(f"{name}: the archive is damaged: {error}") from error
+
+
+class _Told:
+    """A file of a tree; what keeps it from being read is told in terms of the base.
+
+    Otherwise it would look like a fault of the store that the file is copied to.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
         try:
-            shutil.copyfileobj(stream, unpacked, CHUNK)
-        except (EOFError, ValueError) as error:
-            raise BaseError(f"{file.name}: the archive is damaged: {error}") from error
+            return self._stream.read(size)
+        except (OSError, EOFError, tarfile.TarError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BaseError(f"cannot read {self._name}: {reason}") from error
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _told(stream: BinaryIO, name: str) -> BinaryIO:
+    return cast("BinaryIO", _Told(stream, name))
 
 
 @contextmanager

@@ -1,20 +1,24 @@
 """Whether what the image shall run is in it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from builder.errors import CheckError
 from builder.settings import Settings
+from layers.entries import Entry, FileEntry
 
 
-def check_application(settings: Settings, paths: Collection[str], site_packages: str) -> None:
+def check_application(
+    settings: Settings, contents: Iterable[str | Entry], site_packages: str
+) -> None:
     """Make sure that the app's module and its server are there, without importing anything.
 
-    Says nothing when ``cmd`` or ``entrypoint`` is the user's own, or when ``.pth`` files may add
-    places to import from: only a start of the container can tell then.
+    Says nothing when ``cmd`` or ``entrypoint`` is the user's own, or when ``.pth`` files add places
+    to import from: only a start of the container can tell then.
 
     Args:
         settings: ``app`` and where things are.
-        paths: of all files that the new layers hold, relative to the image root.
+        contents: what the new layers hold; a path alone, relative to the image root, is a file
+            that cannot be opened, and what a ``.pth`` file does is not known then.
         site_packages: absolute in-image path.
 
     Raises:
@@ -22,13 +26,15 @@ def check_application(settings: Settings, paths: Collection[str], site_packages:
     """
     if settings.app is None or settings.cmd is not None or settings.entrypoint is not None:
         return
+    found = {item if isinstance(item, str) else item.path: item for item in contents}
+    paths = found.keys()
     if f"{settings.venv}/bin/uvicorn".lstrip("/") not in paths:
         raise CheckError(
             f"the image would run uvicorn, which {settings.venv} does not have",
             hint="uv add uvicorn, or choose another command: [tool.builder] cmd",
         )
     site = site_packages.lstrip("/")
-    if any(path.endswith(".pth") and path.startswith(f"{site}/") for path in paths):
+    if any(_adds_places(item) for path, item in found.items() if _is_pth(path, site)):
         return
     module = settings.app.partition(":")[0]
     roots = (site, settings.workdir.lstrip("/"), f"{settings.workdir}/src".lstrip("/"))
@@ -38,6 +44,30 @@ def check_application(settings: Settings, paths: Collection[str], site_packages:
             + ", ".join(f"/{root}" for root in roots),
             hint="correct [tool.builder] app, or see what .dockerignore leaves out",
         )
+
+
+def _is_pth(path: str, site: str) -> bool:
+    """Python reads those that lie in site-packages itself, and no others."""
+    return path.endswith(".pth") and path.rpartition("/")[0] == site
+
+
+def _adds_places(pth: str | Entry) -> bool:
+    """Whether a ``.pth`` file names a directory, or imports the finder of an editable install.
+
+    Other imports run code at every start, as setuptools' ``distutils-precedence.pth`` does.
+    https://docs.python.org/3/library/site.html
+    """
+    if not isinstance(pth, FileEntry):
+        return True
+    with pth.content.open() as stream:
+        lines = stream.read().decode("utf-8", "replace").splitlines()
+    return any(_is_place(line.rstrip()) for line in lines)
+
+
+def _is_place(line: str) -> bool:
+    if line.startswith(("import ", "import\t")):
+        return "__editable__" in line
+    return bool(line) and not line.startswith("#")
 
 
 def _holds(paths: Collection[str], root: str, module: str) -> bool:

@@ -187,7 +187,7 @@ def _add_test(commands: _Commands) -> None:
     )
     add = parser.add_argument
     add("image", metavar="IMAGE", help="its name in podman")
-    add("--project", metavar="DIR", default=".", help="whose settings count (default: here)")
+    add("--project", metavar="DIR", help="whose settings count (default: those here, if any)")
     add(
         "--publish",
         metavar="PORT",

@@ -49,7 +49,7 @@ class Console:
 
     def interrupted(self) -> None:
         """Say that the user ended it."""
-        self._line("interrupted; nothing was left behind")
+        self._line("interrupted")
 
     def bug(self, error: Exception, versions: str) -> None:
         """Show where the program itself went wrong, and ask for a report."""

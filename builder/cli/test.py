@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     """
     if not podman_available():
         raise EngineError("podman is not installed, or not on PATH", hint="install podman")
-    settings = _settings(Path(options.project))
+    settings = _settings(options.project)
     check = health_check(options.image, settings, container_env(options.env))
     if options.timeout is not None:
         check = replace(check, start_seconds=options.timeout)
@@ -82,8 +83,20 @@ def prove(check: HealthCheck, events: EventSink) -> dict[str, Any]:
     return asdict(report)
 
 
-def _settings(project: Path) -> Settings:
-    """The project's settings; where there is no project, those of the environment."""
-    there = (project / "pyproject.toml").exists() or project != Path()
-    pyproject = read_pyproject(project.absolute()) if there else _NO_PROJECT
+def _settings(project: str | None) -> Settings:
+    """The project's settings; those of the environment where there is none with settings."""
+    chosen = project is not None or _has_settings(Path("pyproject.toml"))
+    pyproject = read_pyproject(Path(project or ".").absolute()) if chosen else _NO_PROJECT
     return read_settings(pyproject, environ=os.environ, flags={})
+
+
+def _has_settings(path: Path) -> bool:
+    """Whether a file here is about images; many a pyproject.toml only configures a linter."""
+    try:
+        tool = tomllib.loads(path.read_text("utf-8")).get("tool")
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        # Whether it is cannot be told: whoever reads it in earnest says what is wrong with it.
+        return True
+    return isinstance(tool, dict) and "builder" in tool

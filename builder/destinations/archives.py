@@ -16,12 +16,11 @@ from builder.oci.descriptor import REF_NAME
 from builder.oci.image import Image
 from builder.oci.manifest import Index
 from builder.oci.reference import Reference
+from builder.store.layout import LAYOUT_MARKER
 from builder.units import decimal
 from layers.digest import HashingWriter
 from layers.entries import Entry, FileEntry
 from layers.tar import complete, write_tar
-
-_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class OciArchiveDestination:
             for blob in blobs(image)
         }
         index = Index(manifests=(named,)).to_document().raw
-        documents = [FileEntry.of("index.json", index), FileEntry.of("oci-layout", _MARKER)]
+        documents = [FileEntry.of("index.json", index), FileEntry.of("oci-layout", LAYOUT_MARKER)]
         size = _write([*entries.values(), *documents], self.file)
         left = f" (of {len(names)} names: an oci-archive holds one)" if len(names) > 1 else ""
         return f"{self.file}, {decimal(size)}, as {name}{left}"

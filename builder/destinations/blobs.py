@@ -1,7 +1,6 @@
 """The blobs of an image, each verified whenever it is read."""
 
 import contextlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
@@ -10,7 +9,7 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
 from builder.store.layout import Layout
 from layers.compress import decompressed
-from layers.digest import CHUNK, DiffId, HashingWriter, VerifyingReader
+from layers.digest import CHUNK, DiffId, HashingWriter, verified
 from layers.entries import BytesContent, Content
 from layers.errors import LayerError
 from layers.layer import Layer
@@ -25,7 +24,7 @@ class Blob:
 
     def open(self) -> BinaryIO:
         """The blob from its first byte on."""
-        return cast("BinaryIO", _Verified(self.source.open(), self.descriptor))
+        return verified(self.source.open(), self.descriptor.digest, self.descriptor.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +82,6 @@ def add_blobs(image: Image, layout: Layout) -> None:
         if not layout.has(blob.descriptor):
             with blob.open() as stream:
                 layout.add(stream, blob.descriptor)
-
-
-class _Verified(io.RawIOBase):
-    """A stream read through its digest; a real file object, as decompressors want one."""
-
-    def __init__(self, stream: BinaryIO, descriptor: Descriptor) -> None:
-        super().__init__()
-        self._stream = stream
-        self._reader = VerifyingReader(stream, descriptor.digest, descriptor.size)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._reader.read(-1 if size is None else size)
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 class _Tar:

@@ -6,21 +6,20 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.destinations.blobs import add_blobs
 from builder.engine import ask, engine
-from builder.errors import EngineError, StoreError
+from builder.errors import BuilderError, EngineError, StoreError
 from builder.oci.descriptor import REF_NAME
 from builder.oci.image import Image
 from builder.oci.manifest import Index
 from builder.oci.reference import Reference
 from builder.process import CommandRunner
-from builder.store.layout import Layout
+from builder.store.layout import LAYOUT_MARKER, Layout
 
-_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 # podman before 4.4 makes an image name of a layout's path, and refuses paths that make none.
 _NAMEABLE = re.compile(r"(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)+")
 
@@ -60,8 +59,7 @@ class PodmanDestination:
         image_id = image.config.digest.hex
         self._pull(image, tags)
         if self._digest(image_id) != str(image.digest):
-            others = self._forget(image_id)
-            self._pull(image, list(dict.fromkeys([*tags, *others])))
+            self._replace(image, tags)
         if (got := self._digest(image_id)) != str(image.digest):
             raise EngineError(
                 f"podman reports {got} for {tags[0]}; the image is {image.digest}",
@@ -71,12 +69,14 @@ class PodmanDestination:
     def _pull(self, image: Image, tags: Sequence[str]) -> None:
         image_id = image.config.digest.hex
         with _window(self.store, image, tags[0]) as layout:
-            engine(self.run, "podman", "pull", "--quiet", f"oci:{layout}:{tags[0]}")
-            engine(self.run, "podman", "tag", image_id, *tags)
-            # What podman before 4.4 called it; nobody else's, the path is new.
-            stray = f"localhost{layout}:latest"
-            if ask(self.run, "podman", "image", "exists", stray).code == 0:
-                engine(self.run, "podman", "untag", image_id, stray)
+            try:
+                engine(self.run, "podman", "pull", "--quiet", f"oci:{layout}:{tags[0]}")
+                engine(self.run, "podman", "tag", image_id, *tags)
+            finally:
+                # What podman before 4.4 called it; nobody else's, the path is new.
+                stray = f"localhost{layout}:latest"
+                if ask(self.run, "podman", "image", "exists", stray).code == 0:
+                    ask(self.run, "podman", "untag", image_id, stray)
 
     def _digest(self, image_id: str) -> str | None:
         """The manifest's digest that podman knows an image by; None when it has no such image."""
@@ -84,12 +84,27 @@ class PodmanDestination:
         answer = ask(self.run, *words)
         return answer.stdout.strip() if answer.code == 0 else None
 
-    def _forget(self, image_id: str) -> list[str]:
-        """Remove an image, and say which names it had.
+    def _replace(self, image: Image, tags: Sequence[str]) -> None:
+        """Remove an image and load it anew, under the names that it had and those it gets.
 
         podman tells images apart by config alone. An image that it has under another manifest
         (its layers were compressed otherwise) keeps the digest of that one.
         """
+        names = self._names(image.config.digest.hex)
+        try:
+            self._remove(image.config.digest.hex, names)
+            self._pull(image, list(dict.fromkeys([*tags, *names])))
+        except BaseException:
+            self._give_back(image, names)
+            raise
+
+    def _give_back(self, image: Image, names: Sequence[str]) -> None:
+        """The names are the user's: they stay, on the image that was there or on the new one."""
+        if names and ask(self.run, "podman", "tag", image.config.digest.hex, *names).code:
+            with suppress(BuilderError):  # what went wrong first is told
+                self._pull(image, names)
+
+    def _names(self, image_id: str) -> list[str]:
         inspect = (
             "podman",
             "image",
@@ -97,18 +112,19 @@ class PodmanDestination:
             "--format",
             "{{range .RepoTags}}{{println .}}{{end}}",
         )
-        names = engine(self.run, *inspect, image_id).split()
+        return engine(self.run, *inspect, image_id).split()
+
+    def _remove(self, image_id: str, names: Sequence[str]) -> None:
         engine(self.run, "podman", "untag", image_id)
         removal = ask(self.run, "podman", "rmi", image_id)
         if removal.code:
-            engine(self.run, "podman", "tag", image_id, *names)
+            name = names[0] if names else image_id[:12]
             raise EngineError(
-                f"podman has {names[0]} with the same content, packed otherwise, and cannot "
+                f"podman has {name} with the same content, packed otherwise, and cannot "
                 f"replace it: {removal.last_words}",
                 hint="remove the containers that use it: podman ps --all --filter "
                 f"ancestor={image_id[:12]}",
             )
-        return names
 
 
 @contextmanager
@@ -121,7 +137,7 @@ def _window(store: Layout, image: Image, name: str) -> Iterator[Path]:
         raise StoreError(f"cannot make a temporary directory: {error}") from error
     try:
         (directory / "blobs").symlink_to((store.root / "blobs").resolve())
-        (directory / "oci-layout").write_bytes(_MARKER)
+        (directory / "oci-layout").write_bytes(LAYOUT_MARKER)
         named = replace(image.descriptor, annotations={REF_NAME: name})
         (directory / "index.json").write_bytes(Index(manifests=(named,)).to_document().raw)
         yield directory

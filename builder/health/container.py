@@ -10,7 +10,7 @@ from typing import Any
 
 from builder.engine import ask, engine_hint
 from builder.errors import EngineError
-from builder.events import EventSink, Notice
+from builder.events import Caution, EventSink, Notice
 from builder.health.check import HealthCheck
 from builder.process import CommandRunner
 
@@ -102,20 +102,30 @@ class Container:
 
 
 @contextmanager
-def removed_afterwards(run: CommandRunner) -> Iterator[str]:
+def removed_afterwards(run: CommandRunner, events: EventSink) -> Iterator[str]:
     """A new name; when the block is left, however, no container has it.
 
     Podman's service has to end inside the block: whoever is interrupted does not see the end of
     a request that creates the container.
 
+    Args:
+        run: starts podman.
+        events: told of a container that cannot be removed when another error is under way.
+
     Raises:
-        EngineError: podman cannot remove the container.
+        EngineError: podman cannot remove the container, and nothing else went wrong.
     """
     name = f"builder-test-{secrets.token_hex(6)}"
     try:
         yield name
-    finally:
-        _remove(name, run)
+    except BaseException:
+        # The first thing that went wrong is the one to tell; this comes from it, as a rule.
+        try:
+            _remove(name, run)
+        except EngineError as left:
+            events(Caution(left.message, left.hint))
+        raise
+    _remove(name, run)
 
 
 def start(

@@ -34,7 +34,7 @@ def prove_healthy(check: HealthCheck, *, run: CommandRunner, events: EventSink) 
         EngineError: podman cannot run it.
     """
     _must_exist(check, run)
-    with removed_afterwards(run) as name, podman_service() as client:
+    with removed_afterwards(run, events) as name, podman_service() as client:
         container = start(client, check, name, run=run, events=events)
         begun = time.perf_counter()
         with _telling(container):

@@ -10,6 +10,9 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.members import as_object
 from layers.digest import Digest
 
+MAX_DOCUMENT = 4 << 20
+"""Bytes; registries need not take longer manifests than this, and no other document is longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document[T]:
@@ -24,14 +27,9 @@ class Document[T]:
         """Of the raw bytes."""
         return Digest.of(self.raw)
 
-    def descriptor(self, annotations: Mapping[str, str] | None = None) -> Descriptor:
+    def descriptor(self) -> Descriptor:
         """What points at this document."""
-        return Descriptor(
-            media_type=self.media_type,
-            digest=self.digest,
-            size=len(self.raw),
-            annotations=annotations or {},
-        )
+        return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.raw))
 
 
 def canonical_json(value: Mapping[str, Any]) -> bytes:

@@ -42,7 +42,6 @@ class Index:
     """A list of manifests, usually one per platform."""
 
     manifests: tuple[Descriptor, ...]
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
     def to_document(self) -> Document["Index"]:
         """This index as an OCI document."""
@@ -51,8 +50,6 @@ class Index:
             "mediaType": media_types.INDEX,
             "manifests": [manifest.to_json() for manifest in self.manifests],
         }
-        if self.annotations:
-            value["annotations"] = dict(self.annotations)
         return Document(canonical_json(value), self, media_types.INDEX)
 
     def select(self, platform: Platform) -> Descriptor:
@@ -108,7 +105,6 @@ def parse_index(raw: bytes, media_type: str | None = None) -> Document[Index]:
     index = Index(
         manifests=tuple(
             Descriptor.parse(v, f"index.manifests[{i}]") for i, v in enumerate(manifests)
-        ),
-        annotations=text_map(value, "annotations", "index"),
+        )
     )
     return Document(raw, index, kind)

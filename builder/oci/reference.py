@@ -82,7 +82,10 @@ class Reference:
         """The name an engine gives to an image built here: no registry given means localhost."""
         _, unprefixed = _split_registry(self.given)
         if unprefixed == self.given:
-            return f"localhost/{self.repository.removeprefix('library/')}:{self.tag or 'latest'}"
+            # Only what stands there: Docker Hub's implied library/ was added by parse.
+            written = self.given.startswith("library/")
+            repository = self.repository if written else self.repository.removeprefix("library/")
+            return f"localhost/{repository}:{self.tag or 'latest'}"
         return f"{self.name}:{self.tag or 'latest'}"
 
     @property

@@ -1,10 +1,20 @@
 """What uv installs for an image: two staged environments from one private copy."""
 
+import os
 import platform
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packaging.tags import Tag, parse_tag
+from packaging.utils import (
+    InvalidWheelFilename,
+    canonicalize_name,
+    canonicalize_version,
+    parse_wheel_filename,
+)
 
 from builder.events import Caution, EventSink
 from builder.oci.platform import Platform
@@ -20,6 +30,7 @@ from builder.target import Target
 
 THIRD_PARTY = "--no-install-local"
 OWN = "--only-install-local"
+_TAG_DASHES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +75,30 @@ def install(
         venv = into / which.strip("-")
         uv.make_venv(venv)
         builds = () if _is_host(installation.target) else ("--no-build",)
-        _sync(uv, venv, (which, *builds), installation, events)
+        environ = installation.environ
+        if which == OWN:
+            environ = {**environ, **_compiler_flags(into / "project", environ)}
+        _sync(uv, venv, (which, *builds), replace(installation, environ=environ), events)
         return venv
 
     with ThreadPoolExecutor(2) as pool:
         third_party, own = pool.map(stage, (THIRD_PARTY, OWN))
     return Staged(third_party=third_party, own=own, project=copy)
+
+
+def _compiler_flags(copy: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What keeps the name of the private copy out of what a compiler makes of it.
+
+    Python was often compiled with ``-g``, setuptools repeats that for extensions, and debug info
+    names every source file. The user's own flags stay; of two, the last one counts.
+    https://reproducible-builds.org/docs/build-path/
+
+    Not for third-party packages: uv keeps what it built of those for all projects, and some write
+    the flags they were compiled with into what they install.
+    """
+    quiet = f"-g0 {shlex.quote(f'-ffile-prefix-map={copy}=/build')}"
+    chosen = {**os.environ, **environ}
+    return {name: f"{chosen.get(name, '')} {quiet}".strip() for name in ("CFLAGS", "CXXFLAGS")}
 
 
 def _sync(
@@ -110,12 +139,52 @@ class Installation:
 
 
 def built_here(lock: Lock, staged: Staged) -> list[str]:
-    """Names of installed third-party distributions that no wheel was offered for."""
-    names = (
-        path.name.split("-")[0].lower().replace("_", "-")
-        for path in staged.third_party.glob("lib/python*/site-packages/*.dist-info")
+    """Names of installed third-party distributions that are none of the lock's wheels.
+
+    A lock may offer wheels for other platforms only, so what counts is what was installed: a wheel
+    that was built here has other tags than those offered, most often ``linux_*``, which the rules
+    of indexes do not allow. Some published wheels say ``linux_*`` of themselves all the same; of
+    those that come without a source distribution (torch), that is seen.
+    https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
+    """
+    wheels = lock.wheels
+    infos = staged.third_party.glob("lib/python*/site-packages/*.dist-info")
+    return sorted(
+        name
+        for info in infos
+        if (name := canonicalize_name(info.stem.rpartition("-")[0])) in wheels
+        and not _is_offered(info, wheels[name])
     )
-    return sorted(set(names) & lock.without_wheels)
+
+
+def _is_offered(info: Path, wheels: Iterable[str]) -> bool:
+    version = canonicalize_version(info.stem.rpartition("-")[2])
+    installed = _installed_tags(info / "WHEEL")
+    return any(
+        canonicalize_version(offered) == version and not tags.isdisjoint(installed)
+        for offered, tags in map(_version_and_tags, wheels)
+    )
+
+
+def _version_and_tags(wheel: str) -> tuple[str, frozenset[Tag]]:
+    try:
+        _, version, _, tags = parse_wheel_filename(wheel)
+    except InvalidWheelFilename:
+        return "", frozenset()
+    return str(version), tags
+
+
+def _installed_tags(wheel: Path) -> set[Tag]:
+    if not wheel.is_file():
+        return set()
+    lines = wheel.read_text("utf-8", errors="replace").splitlines()
+    pairs = (line.partition(":") for line in lines)
+    return {
+        tag
+        for key, _, value in pairs
+        if key.lower() == "tag" and value.count("-") == _TAG_DASHES
+        for tag in parse_tag(value.strip())
+    }
 
 
 def _is_host(target: Target) -> bool:

@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from builder.errors import LockError
 from builder.oci.document import canonical_json
@@ -50,9 +51,30 @@ class Lock:
         return tuple(Path(os.path.normpath(self.directory / path)) for path in paths)
 
     @property
+    def wheels(self) -> dict[str, frozenset[str]]:
+        """File names of the wheels of each third-party package that may be built instead.
+
+        What has wheels and no source distribution is never built.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for package in self._foreign:
+            if package.get("wheels") and not package.get("sdist"):
+                continue
+            names = frozenset(map(_file_name, package.get("wheels", ())))
+            found[package["name"]] = found.get(package["name"], frozenset()) | names
+        return found
+
+    @property
     def without_wheels(self) -> frozenset[str]:
-        """Names of third-party packages that have no wheel at all and so are built here."""
-        return frozenset(package["name"] for package in self._foreign if not package.get("wheels"))
+        """Names of third-party packages that have no wheel for any Linux: those are built here.
+
+        Others may be too, when none of their wheels fits; only what uv installed tells.
+        """
+        return frozenset(
+            name
+            for name, wheels in self.wheels.items()
+            if not any(wheel.endswith("-any.whl") or "linux" in wheel for wheel in wheels)
+        )
 
     @property
     def third_party(self) -> Digest:
@@ -124,6 +146,14 @@ def _is_workspace(directory: Path) -> bool:
 def _local_path(package: dict[str, Any]) -> str | None:
     source = package["source"]
     return next((str(source[kind]) for kind in _LOCAL_SOURCES if kind in source), None)
+
+
+def _file_name(wheel: dict[str, Any]) -> str:
+    """An index gives URLs, a directory paths, and some indexes the name beside them."""
+    if name := wheel.get("filename"):
+        return str(name)
+    path = urlsplit(str(wheel.get("url", ""))).path or str(wheel.get("path", ""))
+    return unquote(path.rpartition("/")[2])
 
 
 def _is_elsewhere(registry: str) -> bool:

@@ -2,22 +2,21 @@
 
 uv and build backends run in the copy: some write into the directory they build (setuptools leaves
 ``build/`` and ``*.egg-info`` behind), and a build must never write into the user's project. What
-the ignore rules keep out of the source is not in the copy, so no wheel can smuggle it in.
+the rules of ``build_rules`` keep out is not in the copy, so no wheel can smuggle it in.
 """
 
 import os
-import posixpath
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from builder.errors import ContentError, LockError
+from builder.project.build_rules import BuildRules, places
 from builder.project.lock import Lock
 from builder.project.pyproject import Pyproject
 from builder.project.source import Source
 from layers.digest import Digest
-from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry, image_path
-from layers.ignore import ProjectRules, project_rules
+from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
 from layers.tree import fingerprint, walk
 
 # What uv reads at the root of a workspace, which may be no package itself.
@@ -30,15 +29,14 @@ def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path)
     Their places relative to each other stay, so relative paths between them hold.
 
     Raises:
-        ContentError: a file cannot be read, or a local package is not there.
+        ContentError: a file cannot be read, a link leads out, or a local package is not there.
         OSError: the copy cannot be written.
     """
     trees = _trees(lock, pyproject)
-    common = Path(os.path.commonpath([*trees, lock.directory]))
-    kept = _kept(lock, pyproject)
-    for tree in trees:
-        at = image_path(str(into / tree.relative_to(common)))
-        _write(walk(tree, at=at, rules=_BuildRules(tree, source, kept)))
+    common = _common(trees, lock)
+    into.mkdir(parents=True, exist_ok=True)
+    for entries in _walks(lock, pyproject, source, _text).values():
+        _write(entries, into)
     for wanted in _uv_files(lock):
         copied = into / wanted.relative_to(common)
         if not copied.exists():
@@ -51,13 +49,10 @@ def source_digest(lock: Lock, pyproject: Pyproject, source: Source) -> Digest:
     """The identity of everything that the project's own layers are made from.
 
     Raises:
-        ContentError: a file cannot be read, or changed while it was read.
+        ContentError: a file cannot be read, changed while it was read, or is a link that leads out.
     """
-    kept = _kept(lock, pyproject)
-    walks = {
-        tree: walk(tree, at="project", rules=_BuildRules(tree, source, kept))
-        for tree in _trees(lock, pyproject)
-    }
+    # As deep as in the copy, so links have the same room; names above a package do not matter.
+    walks = _walks(lock, pyproject, source, lambda inner: "/".join("-" for _ in inner.parts))
     walks |= {path: walk(path, at="project") for path in _uv_files(lock) if path not in walks}
     lines = sorted(
         f"{os.path.relpath(path, pyproject.directory)}\0{fingerprint(entries)}\n"
@@ -66,67 +61,30 @@ def source_digest(lock: Lock, pyproject: Pyproject, source: Source) -> Digest:
     return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
-class _BuildRules:
-    """What a build may see: the source as the image takes it, and of the rest all but litter.
-
-    ``.dockerignore`` often leaves out files that a build backend needs (``*.md``, and with it the
-    readme that pyproject.toml names), so outside of the source only directories stay out by it:
-    data, node_modules, another user's volumes. Not those that hold what the build is known to read.
-    """
-
-    def __init__(self, tree: Path, source: Source, kept: Iterable[Path]) -> None:
-        self._tree = tree
-        self._everywhere = project_rules(None)
-        self._own, *lifted = source.rules.sets
-        self._built_in = ProjectRules(sets=tuple(lifted))
-        self._rules = source.rules
-        inside = source.project.is_relative_to(tree)
-        self._project = f"{source.project.relative_to(tree)}/" if inside else None
-        self._parts = source.parts
-        self._kept = tuple(
-            str(path.relative_to(source.project))
-            for path in kept
-            if path.is_relative_to(source.project) and path != source.project
+def _walks(
+    lock: Lock, pyproject: Pyproject, source: Source, at: Callable[[Path], str]
+) -> dict[Path, list[Entry]]:
+    """What is in each tree; ``at`` hears where it is in the directory that holds them all."""
+    trees = _trees(lock, pyproject)
+    common = _common(trees, lock)
+    known = places(lock.local_paths, lock.wheel_directories, source)
+    return {
+        # A tree may be reached by a link, which is not what is meant.
+        tree: walk(
+            Path(os.path.realpath(tree)),
+            at=at(tree.relative_to(common)),
+            rules=BuildRules(tree, known, trees),
         )
-
-    def ignores(self, path: str, /) -> bool:
-        inner = self._inside_project(path)
-        if inner is None:
-            return self._everywhere.ignores(path)
-        if self._is_source(inner):
-            return self._rules.ignores(inner)
-        return self._built_in.ignores(inner) or self._is_left_out(path, inner)
-
-    def prunes(self, directory: str, /) -> bool:
-        inner = self._inside_project(directory)
-        if inner is None:
-            return self._everywhere.prunes(directory)
-        if self._is_source(inner):
-            return self._rules.prunes(inner)
-        return self._built_in.prunes(inner) or self._own.prunes(inner)
-
-    def _inside_project(self, path: str) -> str | None:
-        if self._project == "./":
-            return path
-        if self._project is None or not path.startswith(self._project):
-            return None
-        return path.removeprefix(self._project)
-
-    def _is_source(self, inner: str) -> bool:
-        return any(part == "." or _holds(part, inner) for part in self._parts)
-
-    def _is_left_out(self, path: str, inner: str) -> bool:
-        """Whether ``.dockerignore`` names the directory that this is, or is in."""
-        if any(_holds(kept, inner) or _holds(inner, kept) for kept in self._kept):
-            return False
-        if not self._own.ignores(inner):
-            return False
-        directory = inner if (self._tree / path).is_dir() else posixpath.dirname(inner)
-        return bool(directory) and self._own.ignores(directory)
+        for tree in trees
+    }
 
 
-def _holds(outer: str, path: str) -> bool:
-    return path == outer or path.startswith(f"{outer}/")
+def _common(trees: Iterable[Path], lock: Lock) -> Path:
+    return Path(os.path.commonpath([*trees, lock.directory]))
+
+
+def _text(inner: Path) -> str:
+    return os.fsencode(inner).decode("utf-8", "surrogateescape") if inner.parts else ""
 
 
 def _trees(lock: Lock, pyproject: Pyproject) -> list[Path]:
@@ -136,15 +94,6 @@ def _trees(lock: Lock, pyproject: Pyproject) -> list[Path]:
         if not tree.exists():
             raise LockError(f"{lock.path} names {tree}, which does not exist")
     return trees
-
-
-def _kept(lock: Lock, pyproject: Pyproject) -> list[Path]:
-    """What a build is known to read, whatever ``.dockerignore`` says."""
-    readme = pyproject.metadata.get("readme")
-    if isinstance(readme, dict):
-        readme = readme.get("file")
-    named = [pyproject.directory / readme] if isinstance(readme, str) else []
-    return [*lock.local_paths, *lock.wheel_directories, *named]
 
 
 def _uv_files(lock: Lock) -> list[Path]:
@@ -157,18 +106,19 @@ def _outermost(paths: Iterable[Path]) -> list[Path]:
     return [p for p in resolved if not any(p.is_relative_to(q) and p != q for q in resolved)]
 
 
-def _write(entries: Iterable[Entry]) -> None:
+def _write(entries: Iterable[Entry], into: Path) -> None:
     for entry in entries:
-        path = Path("/", entry.path)
+        # As bytes: the name stays what it is, whatever the locale makes of it.
+        path = os.path.join(os.fsencode(into), entry.path.encode("utf-8", "surrogateescape"))  # noqa: PTH118
         match entry:
             case DirEntry():
-                path.mkdir(parents=True, exist_ok=True)
+                os.makedirs(path, exist_ok=True)  # noqa: PTH103
             case SymlinkEntry():
-                path.symlink_to(entry.target)
+                os.symlink(entry.target.encode("utf-8", "surrogateescape"), path)  # noqa: PTH211
             case FileEntry():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with entry.content.open() as stream, path.open("wb") as file:
+                os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+                with entry.content.open() as stream, open(path, "wb") as file:  # noqa: PTH123
                     shutil.copyfileobj(stream, file)
-                path.chmod(entry.mode)
+                os.chmod(path, entry.mode)  # noqa: PTH101
             case _:
                 raise ContentError(f"{entry.path} cannot be copied")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from builder.errors import SettingsError
 from builder.project.lock import Lock
@@ -16,7 +17,9 @@ _PINNED = re.compile(r"(?:(?:cpython|python|cp)[@-]?)?(\d+)\.(\d+)(?![\d*]).*")
 _PATCHES = 100
 
 
-def check_python(pyproject: Pyproject, lock: Lock, base: str, python: Python) -> None:
+def check_python(
+    pyproject: Pyproject, lock: Lock, base: str, python: Python, version: str | None = None
+) -> None:
     """The venv is made for the base's Python; the project has to agree with that.
 
     Args:
@@ -24,15 +27,17 @@ def check_python(pyproject: Pyproject, lock: Lock, base: str, python: Python) ->
         lock: ``.python-version`` is looked for in its directory too.
         base: the base's name.
         python: the base's.
+        version: its patch release, as the base's ``PYTHON_VERSION`` tells it; any when None.
 
     Raises:
         SettingsError: ``requires-python`` or ``.python-version`` excludes it.
     """
     hint = f'set [tool.builder] base, or --base, to an image with the right Python; now "{base}"'
-    if not _accepts(pyproject, python):
+    patch = _patch_release(python, version)
+    if not _accepts(pyproject, python, patch):
         raise SettingsError(
             f"{pyproject.path}: project.requires-python is {pyproject.requires_python!r}, "
-            f"the base {base} has Python {python.minor}",
+            f"the base {base} has Python {patch or python.minor}",
             hint=hint,
         )
     for directory in (pyproject.directory, lock.directory):
@@ -47,7 +52,16 @@ def check_python(pyproject: Pyproject, lock: Lock, base: str, python: Python) ->
             return
 
 
-def _accepts(pyproject: Pyproject, python: Python) -> bool:
+def _patch_release(python: Python, version: str | None) -> Version | None:
+    """What the base says, when it speaks of this Python: a Debian base may have another."""
+    try:
+        said = Version(version or "")
+    except InvalidVersion:
+        return None
+    return said if said.release[:2] == python.version else None
+
+
+def _accepts(pyproject: Pyproject, python: Python, patch: Version | None) -> bool:
     try:
         wanted = SpecifierSet(pyproject.requires_python)
     except InvalidSpecifier:
@@ -55,7 +69,9 @@ def _accepts(pyproject: Pyproject, python: Python) -> bool:
             f"{pyproject.path}: project.requires-python: got {pyproject.requires_python!r}; "
             f'expected a version specifier such as ">=3.12"'
         ) from None
-    # A base names its minor version for sure; any of its patch releases may be the one.
+    if patch is not None:
+        return wanted.contains(patch, prereleases=True)
+    # The minor version is all that is known; any of its patch releases may be the one.
     return any(wanted.contains(f"{python.minor}.{patch}") for patch in range(_PATCHES))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InstallError
+from builder.project.uv import uv_version
 from builder.settings import Settings
 from builder.target import Python
 from layers.digest import CHUNK
@@ -34,8 +35,17 @@ _TRAMPOLINE = re.compile(
     rb"#!/bin/sh\n'''exec' \"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'python[\d.]*'"
     rb" \"\$0\" \"\$@\"\n' '''\n"
 )
+_SHELL = b"#!/bin/sh"
+_SHELL_TRICK = b"'''exec'"
 _HEAD = 256
+# RECORD lists paths, which need not be UTF-8; they come out as they went in.
+_AS_PATHS = ("utf-8", "surrogateescape")
 _RECORD = re.compile(r"(?P<site>.*)/[^/]+\.dist-info/RECORD")
+_FOREIGN_HINT = "it was built on this machine; look for a wheel, or tell its maintainers"
+_OWN_HINT = (
+    "the project's own build wrote it; compiled code: leave debug info out (CFLAGS=-g0, or strip), "
+    "anything else: write paths relative to the package"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,7 @@ class VenvPlace:
         return f"{self.path}/lib/python{self.python.minor}/site-packages"
 
 
-def relocated(staged: Path, place: VenvPlace) -> list[Entry]:
+def relocated(staged: Path, place: VenvPlace, *, own: bool = False) -> list[Entry]:
     """What is installed in ``staged``, as it stands in the image, without the skeleton.
 
     Scripts start the image's interpreter, and RECORD tells their new hashes and sizes.
@@ -65,9 +75,11 @@ def relocated(staged: Path, place: VenvPlace) -> list[Entry]:
     Args:
         staged: a relocatable environment on this machine.
         place: where it goes.
+        own: whether it holds the project's own packages; what helps is something else then.
 
     Raises:
-        InstallError: a file names the staging path, so it would be broken in the image.
+        InstallError: a file names the staging path, so it would be broken in the image, or a
+            script starts in a way that is not uv's as we know it.
         ContentError: a file cannot go into an image.
     """
     entries = walk(staged, at=image_path(place.path), owner=place.owner, rules=_Skeleton())
@@ -75,7 +87,7 @@ def relocated(staged: Path, place: VenvPlace) -> list[Entry]:
     scripts = _scripts(files, place)
     renewed = scripts | _records(files, scripts)
     found = [renewed.get(entry.path, entry) for entry in entries]
-    _refuse_staging_path(found, staged)
+    _refuse_staging_path(found, staged, _OWN_HINT if own else _FOREIGN_HINT)
     return found
 
 
@@ -122,8 +134,18 @@ def _scripts(files: Mapping[str, FileEntry], place: VenvPlace) -> dict[str, File
     first_line = f"#!{place.path}/bin/python\n".encode()
     found = {}
     for path, entry in files.items():
-        if path.startswith(directory) and (trampoline := _TRAMPOLINE.match(_head(entry))):
+        if not path.startswith(directory):
+            continue
+        head = _head(entry)
+        if trampoline := _TRAMPOLINE.match(head):
             found[path] = _with_bytes(entry, first_line + _bytes(entry)[trampoline.end() :])
+        elif head.startswith(_SHELL) and _SHELL_TRICK in head:
+            # Shipped as it is, it would need a shell in the image and start who knows what.
+            raise InstallError(
+                f"/{path} starts its interpreter through a shell, in a way that uv {uv_version()} "
+                f"has and this builder does not know",
+                hint="install the version of uv that this builder was made with, or report it",
+            )
     return found
 
 
@@ -138,7 +160,7 @@ def _records(
     for path, entry in files.items():
         if record := _RECORD.fullmatch(path):
             old = _bytes(entry)
-            new = _record(old.decode(), record["site"], renewed)
+            new = _record(old.decode(*_AS_PATHS), record["site"], renewed)
             if new != old:
                 found[path] = _with_bytes(entry, new)
     return found
@@ -150,7 +172,7 @@ def _record(text: str, site: str, renewed: Mapping[str, FileEntry]) -> bytes:
     for row in csv.reader(io.StringIO(text, newline="")):
         file = renewed.get(posixpath.normpath(posixpath.join(site, row[0]))) if row else None
         writer.writerow([row[0], *_hash_and_size(_bytes(file))] if file else row)
-    return out.getvalue().encode()
+    return out.getvalue().encode(*_AS_PATHS)
 
 
 def _hash_and_size(data: bytes) -> tuple[str, str]:
@@ -158,7 +180,7 @@ def _hash_and_size(data: bytes) -> tuple[str, str]:
     return f"sha256={digest.decode()}", str(len(data))
 
 
-def _refuse_staging_path(entries: Iterable[Entry], staged: Path) -> None:
+def _refuse_staging_path(entries: Iterable[Entry], staged: Path, hint: str) -> None:
     needle = os.fsencode(staged.parent)
     for entry in entries:
         named = isinstance(entry, SymlinkEntry) and os.fsencode(entry.target).startswith(needle)
@@ -166,7 +188,7 @@ def _refuse_staging_path(entries: Iterable[Entry], staged: Path) -> None:
             raise InstallError(
                 f"/{entry.path} names the directory it was installed in, {staged.parent}, "
                 f"which does not exist in the image",
-                hint="it was built on this machine; look for a wheel, or tell its maintainers",
+                hint=hint,
             )
 
 

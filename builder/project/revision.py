@@ -1,5 +1,6 @@
 """When the application was made, and from what: the source of ``created`` and ``revision``."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,30 @@ from builder.process import CommandRunner
 
 _EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 
+# A checkout may belong to another user (a container's volume), and the digest must not depend on
+# who builds; so its configuration is not to be trusted, and nothing that it names may run. The
+# commands here start no filters, and these choices take the rest away: monitors, hooks, the program
+# that shows signatures, pagers, and what fetches an object that a partial clone lacks. A bare
+# repository is no checkout.
+_CHOICES = (
+    "safe.directory=*",
+    "safe.bareRepository=explicit",
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "log.showSignature=false",
+)
+_ENVIRON: Mapping[str, str | None] = {
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_PAGER": "cat",
+    "LC_ALL": "C",
+    # A git hook's variables are about the hook's repository.
+    **dict.fromkeys(
+        ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
@@ -18,7 +43,8 @@ class Revision:
 
     Attributes:
         seconds: since 1970, of ``created``; never from the clock.
-        commit: the commit's id, with ``-dirty`` when tracked files differ; None outside of git.
+        commit: the id of git's HEAD; None outside of git. Whether files differ from it is not said:
+            git would run the repository's own filters to know.
         origin: what ``seconds`` was taken from, for people.
     """
 
@@ -40,12 +66,22 @@ def find_revision(project: Path, *, environ: Mapping[str, str], run: CommandRunn
     Raises:
         SettingsError: ``SOURCE_DATE_EPOCH`` is not a number of seconds.
     """
-    commit, commit_seconds = _git(project, run)
+    missing = ""
+    try:
+        head = _head(project, run)
+    except FileNotFoundError:
+        head = None
+        # Without a repository git would have had nothing to say.
+        if any(os.path.lexists(place / ".git") for place in (project, *project.parents)):
+            missing = "git is not installed"
     if chosen := environ.get(_EPOCH_VARIABLE):
-        return Revision(seconds=_seconds(chosen), commit=commit, origin=_EPOCH_VARIABLE)
-    if commit_seconds is not None:
-        return Revision(seconds=commit_seconds, commit=commit, origin="git HEAD")
-    return Revision(seconds=0, commit=None, origin="the epoch: no git commit here")
+        commit = head[0] if head else None
+        origin = f"{_EPOCH_VARIABLE}; {missing}" if missing else _EPOCH_VARIABLE
+        return Revision(seconds=_seconds(chosen), commit=commit, origin=origin)
+    if head is None:
+        origin = f"the epoch: {missing or 'no git commit here'}"
+        return Revision(seconds=0, commit=None, origin=origin)
+    return Revision(seconds=head[1], commit=head[0], origin="git HEAD")
 
 
 def _seconds(text: str) -> int:
@@ -57,26 +93,23 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
-def _git(project: Path, run: CommandRunner) -> tuple[str | None, int | None]:
+def _head(project: Path, run: CommandRunner) -> tuple[str, int] | None:
+    """The id and time of HEAD, when the project is in it and does not merely lie below it.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+    """
+    # A dotfiles repository in a home, or a stray /tmp/.git, says nothing about the project.
+    if not _ask_git(project, run, "ls-tree", "HEAD", "--", "pyproject.toml"):
+        return None
     head = _ask_git(project, run, "log", "-1", "--format=%H %ct")
     if not head:
-        return None, None
+        return None
     commit, _, seconds = head.partition(" ")
-    changed = _ask_git(project, run, "status", "--porcelain", "--untracked-files=no", "--", ".")
-    return f"{commit}-dirty" if changed else commit, int(seconds)
+    return commit, int(seconds)
 
 
 def _ask_git(project: Path, run: CommandRunner, *arguments: str) -> str | None:
-    # A checkout may belong to another user (a container's volume); reading it is harmless, and
-    # the digest must not depend on who builds. Optional locks would write into the project.
-    # Signatures would be shown among the answers.
-    choices = ("safe.directory=*", "core.fsmonitor=false", "log.showSignature=false")
-    argv = ["git", *(part for choice in choices for part in ("-c", choice)), "-C", str(project)]
-    # A git hook's variables are about the hook's repository.
-    foreign = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"))
-    environ = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **foreign}
-    try:
-        done = run([*argv, *arguments], environ=environ)
-    except FileNotFoundError:
-        return None
+    argv = ["git", *(part for choice in _CHOICES for part in ("-c", choice)), "-C", str(project)]
+    done = run([*argv, *arguments], environ=_ENVIRON)
     return done.stdout.strip() if done.code == 0 else None

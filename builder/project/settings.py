@@ -1,17 +1,24 @@
 """Where the user's choices come from: flags over environment over ``[tool.builder]``."""
 
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import SettingsError
+from builder.oci.reference import Reference
 from builder.project.pyproject import Pyproject
 from builder.project.values import FROM_ENVIRON, READERS, PartError, UnknownKeyError
 from builder.settings import Settings
 
 _SHOWN = 80
 _FLAGS = {"tags": "--tag", "outputs": "--output"}
+_PREFIX = "BUILDER_"
+# Read elsewhere: where the store is, and who pushes.
+_OTHER_VARIABLES = {"BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"}
+# A variable has no other way to say a list than commas; TOML has one, and file names have commas.
+_LISTS = {"source", "ports", "extras", "groups", "tags", "outputs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ def _choices(
     place = f"{pyproject.path}: tool.builder"
     if not isinstance(table, dict):
         raise SettingsError(f"{place}: got {_shown(table)}; expected a table")
+    _refuse_strings_for_lists(table, place)
+    _refuse_unknown_variables(environ)
     return [
         *(_Choice(key, value, f"{place}.{key}") for key, value in table.items()),
         *(
@@ -66,7 +75,48 @@ def _choices(
     ]
 
 
+def _refuse_strings_for_lists(table: Mapping[str, Any], place: str) -> None:
+    for key, value in table.items():
+        if key in _LISTS and isinstance(value, str):
+            raise SettingsError(
+                f"{place}.{key}: got {_shown(value)}; expected a list",
+                hint=f"write {key} = [{json.dumps(value)}]",
+            )
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = FROM_ENVIRON.keys() | _OTHER_VARIABLES
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX) or name in known or not environ[name]:
+            continue
+        key = name.removeprefix(_PREFIX).lower().replace("_", "-")
+        if key in READERS:
+            raise SettingsError(
+                f"environment variable {name} is unknown",
+                hint=f"{key} is for [tool.builder] alone: a variable cannot say its structure",
+            )
+        raise _unknown(f"environment variable {name}", name, tuple(known))
+
+
 def _read(choice: _Choice) -> Any:
+    value = _checked(choice)
+    if choice.key == "tags":
+        for tag in value:
+            _refuse_digest(tag, choice.place)
+    return value
+
+
+def _refuse_digest(tag: str, place: str) -> None:
+    """A name that holds a digest means an image that exists; this one is not built yet."""
+    if Reference.parse(tag).digest is not None:
+        raise SettingsError(
+            f"{place}: got {tag!r}; expected a name without a digest: "
+            f"the image has its own, once it is built",
+            hint=f"write {tag.partition('@')[0]}",
+        )
+
+
+def _checked(choice: _Choice) -> Any:
     reader = READERS.get(choice.key)
     if reader is None:
         raise _unknown(choice.place, choice.key, tuple(READERS))

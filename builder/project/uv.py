@@ -4,6 +4,7 @@ Measured facts behind the flags: docs/decisions.md, "uv".
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import uv
@@ -14,6 +15,7 @@ from builder.settings import Settings
 from builder.target import Libc, Target
 
 _STALE = "needs to be updated"
+_WRONG_PYTHON = "incompatible with the project's Python requirement"
 # The levels that uv knows: https://docs.astral.sh/uv/reference/cli/#uv-sync--python-platform
 _MANYLINUX_MINORS: tuple[int, ...] = (17, 28, *range(31, 41))
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -68,6 +70,11 @@ def uv_binary() -> str:
     return uv.find_uv_bin()
 
 
+def uv_version() -> str:
+    """Of the ``uv`` package, and so of its binary."""
+    return version("uv")
+
+
 class Uv:
     """uv, run for one target in one copy of the project.
 
@@ -83,6 +90,7 @@ class Uv:
     ) -> None:
         self._run = run
         self._project = project
+        self._interpreter = interpreter
         self._python = ("--python", str(interpreter))
         extras = [part for name in settings.extras for part in ("--extra", name)]
         groups = [part for name in settings.groups for part in ("--group", name)]
@@ -96,6 +104,7 @@ class Uv:
 
         Raises:
             LockError: it does not, or uv cannot tell.
+            InstallError: the project excludes the interpreter that installs.
         """
         done = self._call("lock", "--check", *self._python, environ={})
         if done.code == 0:
@@ -104,6 +113,13 @@ class Uv:
             raise LockError(
                 f"{original} does not fit pyproject.toml any more",
                 hint=f"bring it up to date: uv lock --project {original.parent}",
+            )
+        if _WRONG_PYTHON in done.stderr:
+            # The lock is fine, and so may be the base: only this machine's patch release is not.
+            raise InstallError(
+                f"this machine's Python, {self._interpreter}, is not one that the project's "
+                f"requires-python allows, so uv does not install with it:\n{done.last_words}",
+                hint="run the builder with a patch release that it allows, as the base has one",
             )
         raise LockError(f"uv cannot check {original}:\n{done.last_words}")
 

@@ -89,10 +89,12 @@ class Authorization:
 
 def _token_request(bearer: Challenge, scope: str, asked: str) -> Request:
     realm = bearer.parameters["realm"]
-    scheme = realm.partition("://")[0].lower()
+    scheme = realm.partition("://")[0].lower() if "://" in realm else ""
     if scheme not in {"http", "https"} or (scheme == "http" and asked.startswith("https:")):
         raise RegistryError(
-            f"{host_of(asked)} sends for a token to {realm!r}; refused: "
+            # Not the address itself: what else is in it may be secret.
+            f"{host_of(asked)} sends for a token to {host_of(realm) or 'no host'} "
+            f"by {scheme or 'no scheme'}; refused: "
             "tokens are not fetched over less than the registry's own scheme",
             status=HTTPStatus.UNAUTHORIZED,
         )

@@ -3,7 +3,6 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from http import HTTPStatus
 
 from builder.errors import LayerError, RegistryError, TransportError
 from builder.oci import media_types
+from builder.oci.document import MAX_DOCUMENT
 from builder.registry.auth import Authorization
 from builder.registry.hosts import Endpoint
 from builder.registry.refusal import refusal
 from builder.registry.retry import Retry, Transient, retry_after
 from builder.transport import Body, Request, Response, Transport
 from layers.digest import Digest
-
-MAX_MANIFEST = 4 << 20
-"""Bytes; registries need not take longer manifests than this."""
 
 _ACCEPT = ", ".join(sorted(media_types.INDEXES | media_types.MANIFESTS))
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
@@ -65,12 +62,12 @@ class RegistryClient:
 
         def fetch() -> Fetched:
             with self._ask(request, self._pull(repository), attempt) as answer, passing():
-                raw = answer.read(MAX_MANIFEST + 1)
+                raw = answer.read(MAX_DOCUMENT + 1)
                 promised = answer.headers.get("docker-content-digest")
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip()
-            if len(raw) > MAX_MANIFEST:
+            if len(raw) > MAX_DOCUMENT:
                 raise RegistryError(
-                    f"{attempt}: the manifest is longer than {MAX_MANIFEST >> 20} MiB",
+                    f"{attempt}: the manifest is longer than {MAX_DOCUMENT >> 20} MiB",
                     status=answer.status,
                 )
             _check_digest(raw, selector if ":" in selector else promised, attempt)
@@ -155,11 +152,10 @@ def _check_digest(raw: bytes, expected: str | None, attempt: str) -> None:
         digest = Digest(expected)
     except LayerError as error:
         raise RegistryError(f"{attempt}: {error.message}", status=HTTPStatus.OK) from None
-    got = hashlib.new(digest.algorithm, raw).hexdigest()
-    if got != digest.hex:
+    got = Digest.of(raw)
+    if got != digest:
         raise RegistryError(
-            f"{attempt}: wanted the manifest {digest}, "
-            f"got {len(raw)} bytes that hash to {digest.algorithm}:{got}",
+            f"{attempt}: wanted the manifest {digest}, got {len(raw)} bytes that hash to {got}",
             status=HTTPStatus.OK,
             hint="something on the way changes what the registry sends; use another mirror",
         )

@@ -58,10 +58,20 @@ def mirror_endpoint(address: str) -> Endpoint:
     found = _ADDRESS.fullmatch(bare)
     if found is None:
         raise SettingsError(
-            f"not the address of a mirror: {address!r}",
+            f"not the address of a mirror: {_without_secrets(address)}",
             hint="expected e.g. https://mirror.example.com or http://127.0.0.1:5000/prefix",
         )
     return Endpoint(scheme=found["scheme"], host=found["host"], prefix=found["path"].strip("/"))
+
+
+def _without_secrets(address: str) -> str:
+    """What may be shown of an address: neither credentials nor a query, which may hold some."""
+    # Up to the last @, wherever it is: a password may hold what else would end the host.
+    _, credentials, host = address.rpartition("@")
+    if not credentials:
+        return repr(re.split(r"[?#]", address, maxsplit=1)[0])
+    host = re.split(r"[/?#]", host, maxsplit=1)[0]
+    return f"{host!r} with credentials before it; credentials are not taken in an address"
 
 
 def _scheme(host: str) -> str:

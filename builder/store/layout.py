@@ -7,7 +7,6 @@ whole blob, whenever the power went. The index is read, changed and replaced und
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -17,19 +16,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 from builder.errors import DocumentError, LayerError, StoreError
 from builder.oci.descriptor import REF_NAME, Descriptor
+from builder.oci.document import canonical_json, parse_object
 from builder.oci.manifest import Index, parse_index
+from builder.store.files import REFUSALS, sync_directory, write_atomically, write_hint
 from layers.digest import Digest, VerifyingReader, copy_verified
 
-_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+LAYOUT_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+"""What the file ``oci-layout`` says."""
+
 _MEMBERS = frozenset({"blobs", "facts", "index.json", "oci-layout"})
 _SCRATCH = ".ingest-"
 _STAGING = ".staging-"
 _LEFTOVERS = (_SCRATCH, _STAGING, ".docker-")
 _LEFT_AFTER_SECONDS = 24 * 60 * 60
+_ELSEWHERE = " in BUILDER_STORE"
 _REFILL = "remove the store's directory; the next build fills it again"
 
 _unfinished: set[Path] = set()
@@ -101,7 +105,7 @@ class Layout:
         if self.has(descriptor):
             return
         with self.ingest() as path:
-            with self._writing("write a blob"), path.open("xb") as file:
+            with path.open("xb") as file:
                 copy_verified(stream, file, descriptor.digest, descriptor.size)
                 file.flush()
                 os.fsync(file.fileno())
@@ -121,12 +125,16 @@ class Layout:
 
     @contextlib.contextmanager
     def ingest(self) -> Iterator[Path]:
-        """A path inside the store where a blob may be written before it is adopted."""
+        """A path inside the store where a blob may be written before it is adopted.
+
+        Raises:
+            StoreError: it cannot be made, or the store's disk refused what the block wrote.
+        """
         with self._writing("write a blob"):
             directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
         _unfinished.add(directory)
         try:
-            with self._writing("write a blob"):
+            with self._lending("write a blob"):
                 yield directory / "blob"
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -139,27 +147,31 @@ class Layout:
             StoreError: the store cannot be written.
         """
         with self._writing("write a blob"):
-            directory = self._blob(digest).parent
-            directory.mkdir(exist_ok=True)  # of another algorithm than sha256
             path.chmod(0o644)
             path.replace(self._blob(digest))
-            _sync_directory(directory)
-
-    def blob_path(self, descriptor: Descriptor) -> Path:
-        """Where a blob lies, for tools that read layouts themselves."""
-        return self._blob(descriptor.digest)
+            sync_directory(self._blob(digest).parent)
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Name an image; whatever had that name loses it.
 
+        The index may be shared: what other tools wrote into it stays, also what is unknown here.
+
         Raises:
+            DocumentError: the index cannot be read as one.
             StoreError: the store cannot be written.
         """
         named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name})
         with self._writing("write the index"), self._locked():
-            others = [m for m in self.index().manifests if m.annotations.get(REF_NAME) != name]
-            index = Index(manifests=(*others, named)).to_document()
-            self._replace(self.root / "index.json", index.raw)
+            raw = self._raw_index()
+            listed = self._parsed(raw).manifests
+            index = parse_object(raw, "index")
+            others = [
+                value
+                for value, entry in zip(index["manifests"] or (), listed, strict=True)
+                if entry.annotations.get(REF_NAME) != name
+            ]
+            index["manifests"] = [*others, named.to_json()]
+            self._replace(self.root / "index.json", canonical_json(index))
 
     def index(self) -> Index:
         """What ``index.json`` lists.
@@ -168,12 +180,17 @@ class Layout:
             DocumentError: it cannot be read as an index.
             StoreError: the file cannot be read.
         """
+        return self._parsed(self._raw_index())
+
+    def _raw_index(self) -> bytes:
         try:
-            raw = (self.root / "index.json").read_bytes()
+            return (self.root / "index.json").read_bytes()
         except FileNotFoundError:
-            return Index(manifests=())
+            return Index(manifests=()).to_document().raw
         except OSError as error:
             raise StoreError(f"cannot read the index of {self.root}: {error.strerror}") from error
+
+    def _parsed(self, raw: bytes) -> Index:
         try:
             return parse_index(raw).value
         except DocumentError as error:
@@ -195,7 +212,7 @@ class Layout:
                     f"{self.root} holds {min(strangers)!r} and is not an OCI image layout",
                     hint="name an empty or new directory",
                 )
-            self._replace(marker, _MARKER)
+            self._replace(marker, LAYOUT_MARKER)
         if not (self.root / "index.json").exists():
             with self._locked():
                 if not (self.root / "index.json").exists():
@@ -217,7 +234,7 @@ class Layout:
     def _replace(self, path: Path, data: bytes) -> None:
         with self._writing(f"write {path.name}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data, self.root)
+            write_atomically(path, data, self.root, _SCRATCH)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -233,6 +250,16 @@ class Layout:
         try:
             yield
         except OSError as error:
+            raise _store_error(self.root, what, error) from error
+
+    @contextlib.contextmanager
+    def _lending(self, what: str) -> Iterator[None]:
+        """For a block of the caller's: only what the store's own disk refuses is the store's."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in REFUSALS or not _is_below(self.root, error):
+                raise
             raise _store_error(self.root, what, error) from error
 
 
@@ -266,14 +293,15 @@ class Store(Layout):
         """A directory that is gone afterwards, on the store's disk: uv's cache is usually there.
 
         Raises:
-            StoreError: it cannot be made, or the block could not write into it.
+            StoreError: it cannot be made, or the store's disk refused what the block wrote.
         """
         with self._writing("stage a build"):
             directory = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root)).resolve()
-            try:
+        try:
+            with self._lending("stage a build"):
                 yield directory
-            finally:
-                shutil.rmtree(directory, ignore_errors=True)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def fact(self, kind: str, key: str) -> dict[str, object] | None:
         """What ``remember`` kept; None when nothing readable is there."""
@@ -307,53 +335,19 @@ class StoredBlob:
         return self.store.open(self.descriptor)
 
 
-class _VerifiedFile:
+class _VerifiedFile(VerifyingReader):
     """A blob's file, read through its digest."""
 
     def __init__(self, file: BinaryIO, descriptor: Descriptor) -> None:
-        self._file = file
-        self._reader = VerifyingReader(file, descriptor.digest, descriptor.size)
+        super().__init__(file, descriptor.digest, descriptor.size)
+        self._name = file.name
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._reader.read(size)
+            return super().read(size)
         except LayerError as error:
-            hint = f"remove {self._file.name}; the next build brings it again"
+            hint = f"remove {self._name}; the next build brings it again"
             raise LayerError(error.message, hint=hint) from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
-    """Replace a file as a whole: temporary file in ``scratch``, sync, rename.
-
-    Args:
-        path: the file; its directory exists.
-        data: its new content.
-        scratch: a directory on the same filesystem.
-
-    Raises:
-        OSError: it cannot be written; the old file stands.
-    """
-    handle, name = tempfile.mkstemp(prefix=_SCRATCH, dir=scratch)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -363,23 +357,16 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _is_below(root: Path, error: OSError) -> bool:
+    """Whether an error is about something in a directory; one without a name may be."""
+    if not isinstance(error.filename, str | bytes):
+        return True
+    culprit = Path(os.fsdecode(error.filename))
+    return any(map(culprit.is_relative_to, (root, root.absolute(), root.resolve())))
 
 
 def _store_error(root: Path, what: str, error: OSError) -> StoreError:
-    hints = {
-        errno.ENOSPC: "free some space, or name another place in BUILDER_STORE",
-        errno.EDQUOT: "free some space, or name another place in BUILDER_STORE",
-        errno.EACCES: "name a directory you may write in BUILDER_STORE",
-        errno.EROFS: "name a directory you may write in BUILDER_STORE",
-    }
     reason = error.strerror or str(error)
-    culprit = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
-    if not any(map(culprit.is_relative_to, (root, root.absolute(), root.resolve()))):
-        return StoreError(f"cannot {what}: {culprit}: {reason}")
-    return StoreError(f"cannot {what} in {root}: {reason}", hint=hints.get(error.errno or 0))
+    if not _is_below(root, error):
+        return StoreError(f"cannot {what}: {os.fsdecode(error.filename)}: {reason}")
+    return StoreError(f"cannot {what} in {root}: {reason}", hint=write_hint(error, _ELSEWHERE))

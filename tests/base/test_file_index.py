@@ -15,6 +15,7 @@ from builder.target import Libc, Python
 from layers.compress import GZIP, ZSTD, Codec
 from layers.entries import DirEntry, Entry, FileEntry, Owner, SymlinkEntry
 from tests.base.images import PATH, PYTHON, ROOTFS, make_image, stored_image
+from tests.images import blob_path
 
 
 def index_of(
@@ -50,7 +51,7 @@ def test_the_index_is_computed_once_and_read_back_equal(tmp_path: Path) -> None:
     image = load_image(make_image(store, [(*ROOTFS, odd), PYTHON]), store)
     computed = file_index(image, store)
     for layer in image.manifest.value.layers:
-        store.blob_path(layer).unlink()
+        blob_path(store, layer).unlink()
     assert file_index(image, store) == computed
     assert computed.files["odd-\udcff"] == 0o4755
 
@@ -60,6 +61,24 @@ def test_an_index_of_another_format_is_computed_anew(tmp_path: Path) -> None:
     image = load_image(make_image(store, [ROOTFS]), store)
     store.remember("file-index", str(image.digest), {"format": 0})
     assert "usr/bin/sh" in file_index(image, store).files
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"directories": {"755:0:0": ["../outside"]}},
+        {"directories": {"755:0:0": ["/absolute"]}},
+        {"libc": ["glibc"]},
+        {"files": {"x": ["a"]}},
+        {"passwd": None},
+    ],
+)
+def test_a_damaged_index_is_computed_anew(damage: dict[str, object], tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    image = load_image(make_image(store, [ROOTFS]), store)
+    computed = file_index(image, store)
+    store.remember("file-index", str(image.digest), to_fact(computed) | damage)
+    assert file_index(image, store) == computed
 
 
 def test_a_fact_keeps_the_c_library() -> None:

@@ -12,6 +12,7 @@ from builder.oci.platform import Platform
 from builder.store.layout import Layout, Store
 from layers.entries import FileEntry
 from tests.base.images import AMD64, ARM64, PYTHON, ROOTFS, make_image, make_index
+from tests.images import blob_path
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_what_is_no_layout_is_an_error(tmp_path: Path) -> None:
 def test_a_missing_blob_is_named(layout: Layout) -> None:
     image = make_image(layout, [[FileEntry.of("x", b"")]])
     layout.tag("1", image)
-    layout.blob_path(image).unlink()
+    blob_path(layout, image).unlink()
     with pytest.raises(BaseError, match=f"it has no blobs/sha256/{image.digest.hex}"):
         find(layout)
 

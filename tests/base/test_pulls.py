@@ -19,6 +19,7 @@ from builder.settings import PullPolicy
 from builder.store.layout import Layout, Store
 from layers.entries import FileEntry
 from tests.base.images import AMD64, ARM64, PATH, PYTHON, ROOTFS, make_image, make_index
+from tests.images import blob_path
 from tests.registry import Registry
 from tests.registry_client.fake import Answer, FaultyServer, closed_port, faulty_server, refused
 
@@ -156,7 +157,7 @@ def test_never_asks_nobody(mirror: Mirror, store: Store) -> None:
 def test_a_blob_that_got_lost_is_fetched_again(mirror: Mirror, store: Store) -> None:
     find(mirror, store)
     mirror.asked()
-    store.blob_path(mirror.layers[1]).unlink()
+    blob_path(store, mirror.layers[1]).unlink()
     find(mirror, store)
     assert mirror.asked() == [TAGGED, mirror.path(mirror.layers[1])]
 

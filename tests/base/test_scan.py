@@ -147,7 +147,9 @@ def test_a_config_that_lies_about_a_layer_is_refused() -> None:
     data = blob_layer(bytes(1024))
     lied = blob_layer(bytes(1024), diff_id=f"sha256:{'0' * 64}")
     scan([data], set())
-    with pytest.raises(LayerError, match=rf"wanted the tar sha256:0+, got {data.digest}"):
+    with pytest.raises(
+        LayerError, match=rf"wanted diff_id sha256:0+, its tar hashes to {data.digest}"
+    ):
         scan([lied], set())
 
 

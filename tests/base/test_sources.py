@@ -13,7 +13,8 @@ import pytest
 
 from builder.base.base import Base, BaseRequest
 from builder.base.find import find_base
-from builder.errors import BuilderError, EngineError
+from builder.base.tree import DirectoryTree
+from builder.errors import BaseError, BuilderError, EngineError
 from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
 from builder.process import CommandRunner, Completed
@@ -21,6 +22,7 @@ from builder.store.layout import Layout, Store
 from layers.compress import TAR
 from layers.digest import CHUNK
 from tests.base.images import AMD64, ARM64, PATH, PYTHON, ROOTFS, make_image
+from tests.images import blob_path
 
 TAG = "registry.test/team/base:1"
 
@@ -205,7 +207,7 @@ def test_an_absent_image_is_an_error_that_names_it(origin: Origin, tmp_path: Pat
 
 def test_a_damaged_layer_is_refused(layout: Layout, tmp_path: Path) -> None:
     manifest = parse_manifest(layout.read(layout.index().manifests[0])).value
-    path = layout.blob_path(manifest.layers[0])
+    path = blob_path(layout, manifest.layers[0])
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     for make in (oci, oci_archive, docker_archive_of_damaged):
         origin = make(layout, tmp_path)
@@ -219,8 +221,8 @@ def docker_archive_of_damaged(layout: Layout, tmp_path: Path) -> Origin:
     archive = tmp_path / "damaged.tar"
     with tarfile.open(archive, "w") as tar:
         for number, layer in enumerate(manifest.layers):
-            tar.add(layout.blob_path(layer), f"{number}.tar")
-        tar.add(layout.blob_path(manifest.config), "c.json")
+            tar.add(blob_path(layout, layer), f"{number}.tar")
+        tar.add(blob_path(layout, manifest.config), "c.json")
         listing = tmp_path / "m.json"
         listing.write_text(json.dumps([{"Config": "c.json", "Layers": ["0.tar", "1.tar"]}]))
         tar.add(listing, "manifest.json")
@@ -281,3 +283,37 @@ def test_an_unreadable_archive_is_an_error(tmp_path: Path) -> None:
     archive.write_bytes(gzip.compress(b"x" * 99)[:-9])
     with pytest.raises(BuilderError, match="the archive is damaged"):
         find(f"oci-archive:{archive}", Store(tmp_path / "s"))
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_a_damaged_compressed_archive_is_told_by_its_name(
+    kind: str, layout: Layout, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.tar"
+    pack(layout, plain)
+    whole = gzip.compress(plain.read_bytes())
+    archive = tmp_path / "base.tar.gz"
+    method = whole[:2] + b"\xff" + whole[3:]
+    middle = whole[:200] + bytes(100) + whole[300:]
+    for damaged in (method, middle, whole[:-20]):
+        archive.write_bytes(damaged)
+        with pytest.raises(BaseError) as caught:
+            find(f"{kind}:{archive}", Store(tmp_path / "s"))
+        message = caught.value.message
+        assert message.startswith(f"base {kind}:{archive}: {archive}: the archive is damaged: ")
+
+
+def test_a_source_that_cannot_be_read_is_told_as_the_bases_fault(tmp_path: Path) -> None:
+    (tmp_path / "index.json").mkdir()
+    with pytest.raises(BaseError, match=r"cannot read index\.json: Is a directory"):
+        DirectoryTree(tmp_path).open("index.json")
+    # What opens may still fail to be read.
+    if not Path("/proc/self/mem").exists():
+        pytest.skip("no /proc here: nothing else opens and cannot be read")
+    told = "cannot read mem in /proc/self: Input/output error"
+    with (
+        DirectoryTree(Path("/proc/self")).open("mem") as stream,
+        pytest.raises(BaseError) as caught,
+    ):
+        stream.read(1)
+    assert caught.value.message == told

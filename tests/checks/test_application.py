@@ -3,6 +3,7 @@ import pytest
 from builder.checks.application import check_application
 from builder.errors import CheckError, exit_code
 from builder.settings import Settings
+from layers.entries import FileEntry
 
 SITE = "/app/.venv/lib/python3.12/site-packages"
 INSIDE = SITE.lstrip("/")
@@ -70,7 +71,34 @@ def test_the_server_is_looked_for_in_the_workdir_that_is_chosen() -> None:
         check_application(settings, {UVICORN, "srv/web/main.py"}, site)
 
 
-def test_nothing_is_said_where_pth_files_may_add_places() -> None:
+EDITABLE = b"import __editable___demo_1_0_finder; __editable___demo_1_0_finder.install()\n"
+PRECEDENCE = b"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; os.environ.get(var)\n"
+
+
+def check_with_pth(path: str, data: bytes) -> None:
+    entries = [FileEntry.of(UVICORN, b""), FileEntry.of(path, data)]
+    check_application(Settings(app="demo.main:app"), entries, SITE)
+
+
+@pytest.mark.parametrize(
+    "data", [b"/elsewhere/src\n", b"# places\n\n../more", EDITABLE, PRECEDENCE + b"src\n", b"\xe9"]
+)
+def test_nothing_is_said_where_pth_files_add_places(data: bytes) -> None:
+    check_with_pth(f"{INSIDE}/demo.pth", data)
+
+
+@pytest.mark.parametrize("data", [PRECEDENCE, b"", b"\n  \n# nothing\n", b"import\tos\n"])
+def test_other_pth_files_do_not_excuse_a_missing_module(data: bytes) -> None:
+    with pytest.raises(CheckError, match=r"has no module demo\.main"):
+        check_with_pth(f"{INSIDE}/distutils-precedence.pth", data)
+
+
+def test_pth_files_count_in_site_packages_itself() -> None:
+    with pytest.raises(CheckError):
+        check_with_pth(f"{INSIDE}/vendored/demo.pth", b"src\n")
+
+
+def test_nothing_is_said_where_pth_files_cannot_be_read() -> None:
     check(f"{INSIDE}/editable.pth")
     with pytest.raises(CheckError):
         check("app/src/demo/odd.pth")

@@ -19,7 +19,7 @@ from tests.cli.stalling import stalling_registry
 from tests.project.projects import lock, write_project
 from tests.standin import TAG
 
-INTERRUPTED = "interrupted; nothing was left behind\n"
+INTERRUPTED = "interrupted\n"
 
 both = pytest.mark.parametrize("stop", [Running.ctrl_c, Running.cancel], ids=["ctrl-c", "cancel"])
 

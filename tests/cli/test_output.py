@@ -20,7 +20,7 @@ STEPS = (
     f"settings T s  demo 1.0\nbase T s  BASE@sha256:X, Python {MINOR}, glibc 2.36\n"
     "created is 1970-01-01T00:00:00Z (the epoch: no git commit here)\n"
     "uv sync --frozen --no-dev T s  third-party distributions and the project, each on its own\n"
-    "relocate and compile T s  N entries for /app/.venv\n"
+    "relocate and compile T s  N entries for /app\n"
     "layers T s  account N B, dependencies N B, project N B\n"
     "config and manifest T s  sha256:X\n"
     "store T s  STORE, N B in all\n"

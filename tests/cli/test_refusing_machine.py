@@ -269,13 +269,13 @@ def test_places_that_may_not_be_written(others: tuple[Place, RootlessUser]) -> N
         assert (done.returncode, done.stdout) == (1, "")
         assert place.plain(done.stderr).endswith(
             "error: cannot write OUT/closed/image: Permission denied\n"
-            "hint: name a directory that you may write\n"
+            "hint: name a directory you may write\n"
         )
     done = _build_as(user, place, "--metadata-file", f"{closed}/build.json")
     assert (done.returncode, done.stdout) == (1, "")
     assert place.plain(done.stderr).endswith(
         "error: cannot write OUT/closed/build.json: Permission denied\n"
-        "hint: name a directory that you may write\n"
+        "hint: name a directory you may write\n"
     )
     assert list(closed.iterdir()) == []
 

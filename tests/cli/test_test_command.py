@@ -94,18 +94,28 @@ def test_without_a_project(tmp_path: Path) -> None:
     assert set(report) == {"healthy_seconds", "stop_seconds", "proofs"}
 
 
+def test_a_pyproject_of_something_else_is_let_be(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    assert builder("test", NAME, cwd=tmp_path).stderr.startswith("health ")
+    # Named, it has to be a project's.
+    done = builder("test", NAME, "--project", ".", cwd=tmp_path, code=2)
+    assert "project.name is missing" in done.stderr
+    (tmp_path / "pyproject.toml").write_text("[tool.builder]\nports = [9]\n")
+    assert "project.name is missing" in builder("test", NAME, cwd=tmp_path, code=2).stderr
+
+
 def test_the_environment_counts_without_a_project(tmp_path: Path) -> None:
     done = builder("test", NAME, "--timeout", "1", env={"BUILDER_PORTS": "9"}, cwd=tmp_path, code=1)
     assert "within 1 s: /health on port 9: " in done.stderr
 
 
 def test_env_reaches_the_container_and_its_log_is_shown(served: Place) -> None:
-    arguments = ["--project", str(served.project), "--timeout", "1"]
+    arguments = ["--project", str(served.project), "--timeout", "3"]
     told = ["--env", "STATUS=sick", "--env", "TOKEN=a=b"]
     done = builder("test", NAME, *arguments, *told, code=1)
     assert done.stdout == ""
     assert done.stderr == (
-        f"error: {NAME} did not become healthy within 1 s: /health on port 8000: it answers "
+        f"error: {NAME} did not become healthy within 3 s: /health on port 8000: it answers "
         '{"status": "sick"}; expected {"status": "ok"}\n'
         "The end of its log:\n"
         "  TOKEN is a=b\n"

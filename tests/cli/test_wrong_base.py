@@ -11,6 +11,7 @@ from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
 from builder.store.layout import Layout
 from tests.cli.conftest import MINOR, Place, base_layer, reference, write_base
+from tests.images import blob_path
 from tests.registry import Registry
 from tests.registry_client.fake import closed_port
 
@@ -167,7 +168,7 @@ def _blobs_of_base(place: Place) -> dict[str, Descriptor]:
 def test_a_damaged_blob_of_the_base(place: Place, part: str) -> None:
     expected = reference(place.build())
     blob = _blobs_of_base(place)[part]
-    path = Layout(place.store).blob_path(replace(blob, annotations={}))
+    path = blob_path(Layout(place.store), replace(blob, annotations={}))
     _flip(path)
     said = place.refused("--output", f"oci-archive:{place.out}/app.tar", code=1).splitlines()
     assert said[-2].endswith(

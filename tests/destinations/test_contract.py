@@ -19,6 +19,7 @@ from layers.entries import BytesContent, Content
 from tests.destinations import readers
 from tests.destinations.conftest import Images, make_images
 from tests.destinations.readers import Found, output_of
+from tests.images import blob_path
 
 pytestmark = pytest.mark.engine
 
@@ -170,7 +171,7 @@ def _first_layer(images: Images) -> bytes:
 
 
 def _lacking_its_blob(images: Images) -> None:
-    images.store.blob_path(images.first.manifest.value.layers[0]).unlink()
+    blob_path(images.store, images.first.manifest.value.layers[0]).unlink()
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["over another", "new"])

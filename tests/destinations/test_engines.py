@@ -127,6 +127,49 @@ class FakeRun:
         return Completed(tuple(argv), code, said, "")
 
 
+class Interrupted:
+    """podman, until Ctrl-C comes, once: before a command, or ``late``, when it is done."""
+
+    def __init__(self, command: str, *, late: bool) -> None:
+        self.command = command
+        self.late = late
+        # The first pull finds out that the image is there, packed otherwise.
+        self.before = 1 if command == "pull" else 0
+
+    def __call__(self, argv: Sequence[str], **_: object) -> Completed:
+        # ``podman untag IMAGE NAME`` only removes the name that podman itself gave.
+        if argv[1] != self.command or len(argv) > 3 + (self.command == "pull") or self.before:
+            self.before -= argv[1] == self.command == "pull"
+            return run(argv)
+        self.command = ""
+        if self.late:
+            run(argv)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("command", ["untag", "rmi", "pull"])
+def test_interrupted_it_loses_no_name(loaded: Images, command: str, *, late: bool) -> None:
+    podman = PodmanDestination(store=loaded.store, run=run)
+    podman.put(loaded.first, NAMES)
+    interrupted = PodmanDestination(store=loaded.store, run=Interrupted(command, late=late))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.put(loaded.repacked, NAMES[:1])
+    names = readers.podman_names(loaded.first.config.digest.hex)
+    assert sorted(names) == sorted(name.local for name in NAMES)
+
+
+def test_what_gives_names_back_does_not_hide_what_went_wrong(images: Images) -> None:
+    other = f"sha256:{'0' * 64}"
+    pulled = [(0, ""), (0, ""), (1, ""), (0, other)]
+    replacing = [(0, NAMES[0].local), (0, ""), (0, ""), (1, "the pull failed"), (1, "")]
+    fake = FakeRun((1, ""), *pulled, *replacing, (1, "no such image"), (1, "again"), (1, ""))
+    with pytest.raises(EngineError, match="the pull failed"):
+        PodmanDestination(store=images.store, run=fake).put(images.first, NAMES)
+    assert fake.answers == []
+
+
 def _nothing_installed(argv: Sequence[str], **_: object) -> Completed:
     raise FileNotFoundError(argv[0])
 

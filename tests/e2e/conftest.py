@@ -1,6 +1,7 @@
 """backend/, built once by the command, in every form that it can have."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -74,6 +75,8 @@ def built(
     """backend/ on the default base, in the store, in podman, and at every other destination."""
     folder = tmp_path_factory.mktemp("built")
     environ = {
+        "HOME": str(folder / "home"),
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv"),
         "BUILDER_STORE": str(folder / "store"),
         "BUILDER_BASE_MIRROR": registry_with_base.url,
         "SOURCE_DATE_EPOCH": "1700000000",

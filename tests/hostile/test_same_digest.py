@@ -37,6 +37,7 @@ def checkout(rootless_user: RootlessUser) -> Iterator[Path]:
     folder = rootless_user.folder()
     project = folder / "checkout"
     shutil.copytree(REPOSITORY / "backend", project)
+    (project / "src/second_brain/é.txt").write_text("a name that not every locale can say")
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]):
         subprocess.run(["git", *command], cwd=project, env=os.environ | _IDENTITY, check=True)
     yield project

@@ -180,10 +180,12 @@ def test_prunes_all_it_ignores_when_there_is_no_exception(text: str, directory: 
 
 
 SAMPLES = {
-    "secrets": ".env .env.local a/.env .netrc .npmrc .pypirc .aws/credentials .kube/config"
-    " a/.ssh/config id_rsa a/id_ed25519 id_ecdsa tls.key a/b.p12 b.pfx",
+    "secrets": ".env .env.local a/.env .envrc a/.env-prod .envs/production .git-credentials .netrc"
+    " .npmrc .pypirc .aws/credentials .docker/config.json a/.gnupg/trustdb .kube/config"
+    " a/.ssh/config id_rsa a/id_ed25519 id_ecdsa id_dsa tls.key a/b.p12 b.pfx a/b.pem b.jks"
+    " a/b.keystore",
     "tests": "test/a.py tests/a.py src/pkg/tests/a.py",
-    "leftovers": ".venv/bin/python a/.venv/x .tox/x .nox/x a/__pycache__/x.nbi a.pyc"
+    "leftovers": "dist/demo.tar .venv/bin/python a/.venv/x .tox/x .nox/x a/__pycache__/x.nbi a.pyc"
     " .pytest_cache/x .ruff_cache/x .mypy_cache/x .hypothesis/x .coverage htmlcov/index.html",
     "tools": ".git/HEAD sub/.git .hg/x .svn/x .idea/x .vscode/x a/.a.py.swp a/.DS_Store",
 }
@@ -212,11 +214,12 @@ def test_every_built_in_pattern_is_needed_and_shown() -> None:
         "src/pkg/test_data.py",
         "src/pkg/environment.py",
         "src/pkg/env",
-        "certs/ca-bundle.pem",
+        "certs/ca-bundle.crt",
+        "src/pkg/dist/a.py",
         "id_rsa.pub",
         ".gitignore",
         ".dockerignore",
-        ".envrc.py",
+        "a.env",
         "venv/readme",
         "keys.json",
     ],
@@ -239,7 +242,10 @@ def test_what_the_built_in_patterns_leave_alone(path: str) -> None:
         ("!tests/id_rsa", "tests/id_rsa", "tests/a id_rsa"),
         ("!tests\ntests/big", "tests/a", "tests/big/a"),
         ("*\n!tests", "tests/a", "src/a tests/a.pyc"),
-        ("!.env*", "", ".env .env.example"),
+        ("!.env*", ".env .env.example", "a/.env"),
+        ("!.e*", "", ".env .env.example"),
+        ("!certs/ca.pem", "certs/ca.pem", "certs/server.pem ca.pem"),
+        ("!dist", "dist/a.tar", "dist/.env"),
         ("!t*s", "", "tests/a"),
     ],
 )
@@ -260,3 +266,22 @@ def test_refuses_in_the_name_of_the_file() -> None:
         project_rules("[", origin="app/.dockerignore")
     message = "app/.dockerignore, line 1: [ is not a pattern: the class [ is not closed"
     assert str(caught.value) == message
+
+
+@given(text=FILES, away=PATHS, path=PATHS)
+def test_paths_that_are_taken_out_stay_out_with_all_below_them(
+    text: str, away: str, path: str
+) -> None:
+    rules = project_rules(text)
+    less = rules.without([away])
+    below = path == away or path.startswith(f"{away}/")
+    assert less.ignores(path) == (below or rules.ignores(path))
+    assert less.prunes(away)
+
+
+def test_rules_beyond_a_path_lack_the_patterns_that_leave_it_out() -> None:
+    rules = IgnoreRules.parse("*\n!src\npackages\n**/secrets.json\npackages/a/data")
+    beyond = rules.beyond("packages/a")
+    assert beyond.ignores("packages/a/b/secrets.json")
+    assert beyond.ignores("packages/a/data/x")
+    assert not beyond.ignores("packages/a/main.py")

@@ -147,6 +147,12 @@ def test_a_root_that_is_a_link_is_taken_as_a_link(tmp_path: Path) -> None:
     assert listing(link) == ["x -> tree"]
 
 
+def test_a_directory_laid_over_the_root_is_no_entry(tmp_path: Path) -> None:
+    make(tmp_path, "etc/conf")
+    found = [entry.path for entry in walk(tmp_path, at="")]
+    assert found == ["etc", "etc/conf"]
+
+
 def test_a_root_that_is_a_file_is_that_file(tmp_path: Path) -> None:
     assert listing(make(tmp_path, "file") / "file") == ["x 644 4"]
 

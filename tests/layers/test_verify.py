@@ -157,10 +157,6 @@ def test_a_wrong_diff_id_is_refused(codec: Codec, tmp_path: Path) -> None:
     assert refusal(replace(layer, diff_id=DiffId(OTHER))) == (
         f"layer {layer.digest}: wanted diff_id {OTHER}, its tar hashes to {layer.diff_id}"
     )
-    long = f"sha512:{'0' * 128}"
-    assert refusal(replace(layer, diff_id=DiffId(long))).startswith(
-        f"layer {layer.digest}: wanted diff_id {long}, its tar hashes to sha512:"
-    )
 
 
 def test_a_member_that_comes_twice_is_refused() -> None:

@@ -10,7 +10,7 @@ from builder.oci.media_types import CONFIG
 from builder.plan import BuildPlan
 from layers.compress import DOCKER_TAR_GZIP, TAR_GZIP
 from tests.plan.bases import a_base, a_layer
-from tests.plan.test_plan import application, planned
+from tests.plan.plans import application, planned
 
 OWN = [(name, a_layer(name)) for name in ("account", "dependencies", "project")]
 CREATED = "2023-11-14T22:13:20Z"

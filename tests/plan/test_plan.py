@@ -1,93 +1,13 @@
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builder.base.base import Base
 from builder.errors import SettingsError
-from builder.oci.platform import Platform
-from builder.plan import Application, BuildPlan, make_plan
-from builder.project.lock import read_lock
-from builder.project.private_copy import source_digest
-from builder.project.pyproject import read_pyproject
-from builder.project.revision import Revision
-from builder.project.settings import read_settings
-from builder.project.source import find_source
-from builder.target import Libc, Python, Target
-from tests.plan.bases import NAME, a_base, a_layer
-
-TARGET = Target(
-    platform=Platform("linux", "amd64"),
-    python=Python(version=(3, 12), path="/usr/local/bin/python3.12"),
-    libc=Libc(name="glibc", version=(2, 36)),
-)
-REVISION = Revision(seconds=1_700_000_000, commit="abc", origin="git HEAD")
-PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BASE_RUN: dict[str, Any] = {
-    "Env": [f"PATH={PATH}", "LANG=C.UTF-8", "PYTHON_VERSION=3.12.1"],
-    "Cmd": ["python3"],
-    "Labels": {"org.opencontainers.image.title": "Python", "maintainer": "them"},
-    "StopSignal": "SIGINT",
-}
-UVICORN = ["uvicorn", "demo:app", "--host", "0.0.0.0", "--port", "8000"]
-LOCK = """\
-version = 1
-
-[[package]]
-name = "demo"
-version = "{version}"
-source = {{ editable = "." }}
-dependencies = [{{ name = "third" }}]
-
-[[package]]
-name = "third"
-version = "{third}"
-source = {{ registry = "https://index.example.com/simple" }}
-wheels = [{{ url = "https://files/third.whl", hash = "sha256:0" }}]
-"""
-
-
-def application(  # noqa: PLR0913 - what a plan is made from
-    directory: Path,
-    builder: str = 'app = "demo:app"',
-    *,
-    metadata: str = "",
-    tables: str = "[build-system]\n",
-    version: str = "1.0",
-    third: str = "1.0",
-    environ: Mapping[str, str] | None = None,
-) -> Application:
-    (directory / "src/demo").mkdir(parents=True, exist_ok=True)
-    (directory / "src/demo/__init__.py").write_text("")
-    (directory / "uv.lock").write_text(LOCK.format(version=version, third=third))
-    (directory / "pyproject.toml").write_text(
-        f'[project]\nname = "Demo_App"\nversion = "{version}"\n{metadata}\n{tables}'
-        f"[tool.builder]\n{builder}\n"
-    )
-    pyproject = read_pyproject(directory)
-    settings = read_settings(pyproject, environ=environ or {}, flags={})
-    return Application(
-        pyproject=pyproject,
-        settings=settings,
-        lock=read_lock(pyproject),
-        source=find_source(pyproject, settings),
-        revision=REVISION,
-    )
-
-
-def planned(app: Application, base: Base | None = None, target: Target = TARGET) -> BuildPlan:
-    digest = source_digest(app.lock, app.pyproject, app.source)
-    return make_plan(app, base or a_base(BASE_RUN), target, digest)
-
-
-def plan_of(directory: Path, builder: str = 'app = "demo:app"', **other: Any) -> BuildPlan:
-    return planned(application(directory, builder, **other))
-
-
-def keys(plan: BuildPlan) -> dict[str, str]:
-    return {layer.name: str(layer.key) for layer in plan.layers}
+from builder.plan import BuildPlan
+from tests.plan.bases import NAME, a_base
+from tests.plan.plans import BASE_RUN, PATH, REVISION, UVICORN, application, keys, plan_of, planned
 
 
 def test_the_config_is_the_base_s_with_the_house_s_laid_over_it(tmp_path: Path) -> None:
@@ -253,97 +173,6 @@ def test_the_name_is_the_project_s_when_no_tag_is_given(tmp_path: Path) -> None:
     ]
 
 
-def test_the_plan_is_the_same_wherever_the_project_lies(tmp_path: Path) -> None:
-    here = plan_of(tmp_path / "here")
-    there = plan_of(tmp_path / "somewhere/else")
-    assert there == here
-    assert there.key == here.key
-    assert there.to_json() == here.to_json()
-    assert str(tmp_path) not in str(here.to_json())
-
-
-def test_a_release_of_the_project_keeps_the_layers_below(tmp_path: Path) -> None:
-    before = keys(plan_of(tmp_path))
-    after = keys(plan_of(tmp_path, version="2.0"))
-    changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"project"}
-
-
-def test_a_changed_source_file_changes_the_project_s_layer_alone(tmp_path: Path) -> None:
-    before = plan_of(tmp_path)
-    app = application(tmp_path)
-    (tmp_path / "src/demo/__init__.py").write_text("A = 1\n")
-    after = planned(app)
-    changed = {name for name, key in keys(after).items() if key != keys(before)[name]}
-    assert changed == {"project"}
-    assert after.key != before.key
-
-
-def test_another_dependency_changes_the_layers_above_the_account(tmp_path: Path) -> None:
-    before = keys(plan_of(tmp_path))
-    after = keys(plan_of(tmp_path, third="1.1"))
-    assert {name for name in before if before[name] != after[name]} == {"dependencies", "project"}
-
-
-@pytest.mark.parametrize(
-    ("environ", "changed"),
-    [
-        ({"BUILDER_USER": "7:8"}, {"account", "dependencies", "project"}),
-        ({"BUILDER_WORKDIR": "/srv"}, {"account", "dependencies", "project"}),
-        ({"BUILDER_COMPRESSION": "none"}, {"account", "dependencies", "project"}),
-        ({"BUILDER_EXTRAS": "a"}, {"dependencies", "project"}),
-        ({"BUILDER_GROUPS": "a"}, {"dependencies", "project"}),
-        ({"BUILDER_SOURCE": "src/demo"}, {"project"}),
-        ({"BUILDER_TAGS": "a:1"}, set()),
-        ({"BUILDER_PORTS": "9000"}, set()),
-    ],
-)
-def test_a_choice_changes_the_keys_of_the_layers_it_shapes(
-    environ: dict[str, str], changed: set[str], tmp_path: Path
-) -> None:
-    before = keys(plan_of(tmp_path))
-    after = keys(plan_of(tmp_path, environ=environ))
-    assert {name for name in before if before[name] != after[name]} == changed
-
-
-def test_what_is_included_and_where_is_part_of_the_project_s_key(tmp_path: Path) -> None:
-    (tmp_path / "conf").write_text("a")
-    seen = set()
-    for table in ("", ', mode = "0600"', ', mode = "0640"', ', owner = "0"'):
-        app = application(
-            tmp_path,
-            f'app = "demo:app"\ninclude = [{{ source = "conf", destination = "/c"{table} }}]',
-        )
-        # The same digest of the sources, as when the choice is not in pyproject.toml.
-        plan = make_plan(app, a_base(BASE_RUN), TARGET, a_base().digest)
-        seen.add(keys(plan)["project"])
-    assert len(seen) == 4
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        replace(TARGET, libc=Libc(name="glibc", version=(2, 41))),
-        replace(TARGET, python=Python(version=(3, 13), path="/usr/local/bin/python3.13")),
-        replace(TARGET, python=Python(version=(3, 12), path="/usr/bin/python3.12")),
-        replace(TARGET, platform=Platform("linux", "arm64")),
-    ],
-    ids=str,
-)
-def test_another_target_changes_what_is_installed(target: Target, tmp_path: Path) -> None:
-    app = application(tmp_path)
-    before, after = keys(planned(app)), keys(planned(app, target=target))
-    assert {name for name in before if before[name] != after[name]} == {"dependencies", "project"}
-
-
-def test_another_base_changes_every_layer(tmp_path: Path) -> None:
-    app = application(tmp_path)
-    before = planned(app)
-    after = planned(app, a_base(BASE_RUN, layers=[a_layer("another")]))
-    assert not set(keys(before).items()) & set(keys(after).items())
-    assert after.key != before.key
-
-
 def test_a_base_on_this_machine_s_disk_is_not_named(tmp_path: Path) -> None:
     app = application(tmp_path)
     here, there = (planned(app, a_base(BASE_RUN, name=f"oci:/{d}")) for d in ("here", "there"))
@@ -377,3 +206,33 @@ def test_the_plan_prints_as_json(tmp_path: Path) -> None:
         *("account", "dependencies", "project")
     ]
     assert document["layers"][2]["key"] == keys(plan)["project"]
+
+
+def test_what_the_base_says_of_a_container_and_of_its_builders_is_dropped(tmp_path: Path) -> None:
+    left_out = {
+        "Hostname": "0123456789ab",
+        "Domainname": "example",
+        "MacAddress": "02:42:ac:11:00:02",
+        "Image": "sha256:0",
+        "OnBuild": ["COPY . /app", "RUN make"],
+        "AttachStdin": False,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Tty": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+    }
+    plan = planned(application(tmp_path), a_base({**BASE_RUN, **left_out}))
+    assert plan.run.keys() == planned(application(tmp_path)).run.keys()
+    assert plan.cautions == (
+        "the base's ONBUILD instructions are not executed: COPY . /app; RUN make",
+    )
+
+
+@pytest.mark.parametrize("waiting", [None, []])
+def test_a_base_that_waits_for_nothing_is_no_reason_for_caution(
+    waiting: list[str] | None, tmp_path: Path
+) -> None:
+    plan = planned(application(tmp_path), a_base({**BASE_RUN, "OnBuild": waiting}))
+    assert plan.cautions == ()
+    assert "OnBuild" not in plan.run

@@ -43,8 +43,16 @@ def test_a_link_goes_there_too_and_keeps_its_target() -> None:
     ]
 
 
-def test_a_link_of_the_base_may_be_replaced_by_a_file() -> None:
-    assert [entry.path for entry in settle([file("bin")], MERGED)] == ["bin"]
+def test_a_link_to_a_directory_is_not_replaced_by_a_file() -> None:
+    with pytest.raises(ContentError) as caught:
+        settle([file("bin")], MERGED)
+    assert caught.value.message == "/bin is a directory in the base, and a file here"
+
+
+def test_a_file_is_not_replaced_by_a_directory() -> None:
+    with pytest.raises(ContentError) as caught:
+        settle([DirEntry(path="lib/libc.so.6")], MERGED)
+    assert caught.value.message == "/lib/libc.so.6 is a file in the base, and a directory here"
 
 
 @pytest.mark.parametrize("path", ["usr/lib", "lib", "etc", "lib/x86_64-linux-gnu", "var/run"])

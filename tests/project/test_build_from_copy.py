@@ -101,6 +101,24 @@ def test_what_the_rules_leave_out_is_not_in_the_installed_package(tmp_path: Path
     assert files_below(package) == {"__init__.py", "kept.txt"}
 
 
+def test_what_dockerignore_names_is_in_no_wheel_of_a_flat_project(tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "demo",
+        {
+            ".dockerignore": "**/secrets.json\n",
+            "demo/__init__.py": "",
+            "demo/secrets.json": "{}",
+            "demo/data.json": "{}",
+        },
+        tables=f'{UV_BUILD}\n[tool.uv.build-backend]\nmodule-root = ""\n'
+        "[tool.builder]\nsource = []\n",
+    )
+    lock(project)
+    staged = install_project(project, tmp_path / "staging")
+    package = staged.own / f"lib/python{MINOR}/site-packages/demo"
+    assert files_below(package) == {"__init__.py", "data.json"}
+
+
 def littered_project(directory: Path) -> Path:
     project = write_project(directory, LITTERING, tables=LITTERING_SYSTEM)
     lock(project)

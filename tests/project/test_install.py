@@ -1,11 +1,16 @@
 import hashlib
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from builder.errors import InstallError
-from builder.process import run
-from builder.project.install import Staged, built_here
+from builder.events import ignore
+from builder.process import Completed, run
+from builder.project.install import OWN, THIRD_PARTY, Staged, built_here, install
 from builder.project.interpreter import find_interpreter
 from builder.project.lock import Lock
 from builder.project.relocate import VenvPlace, relocated, skeleton
@@ -22,7 +27,11 @@ from tests.project.projects import (
     compiler,
     contents,
     install_project,
+    installation_of,
+    lock,
     write_application,
+    write_project,
+    write_tree,
 )
 from tests.records import check_records
 
@@ -103,11 +112,185 @@ def test_another_python_than_ours_is_installed_for(tmp_path: Path) -> None:
     assert all(path.endswith(".cpython-313.pyc") for path in pycs)
 
 
-def test_what_was_built_here_for_want_of_a_wheel_is_known(staged: Staged) -> None:
-    lock_path = Path("/uv.lock")
-    registry = {"registry": "https://index.example.com/simple"}
-    built = {"name": "third", "source": registry}
-    elsewhere = {"name": "not-installed", "source": registry}
-    wheel = {"name": "third", "source": registry, "wheels": [{"url": "https://x/third.whl"}]}
-    assert built_here(Lock(path=lock_path, packages=(built, elsewhere)), staged) == ["third"]
-    assert built_here(Lock(path=lock_path, packages=(wheel,)), staged) == []
+REGISTRY = {"registry": "https://index.example.com/simple"}
+
+
+def locked(*wheels: str, name: str = "third", version: str = "1.0") -> dict[str, object]:
+    offered = [{"url": f"https://files.example.com/a%2Bb/{wheel}#sha256=0"} for wheel in wheels]
+    sdist = {"url": f"https://files.example.com/{name}.tar.gz"}
+    source = {"source": REGISTRY, "sdist": sdist}
+    return {"name": name, "version": version, "wheels": offered, **source}
+
+
+@pytest.mark.parametrize(
+    ("packages", "names"),
+    [
+        ([{"name": "third", "source": REGISTRY}, {"name": "absent", "source": REGISTRY}], True),
+        ([locked("third-1.0-py3-none-any.whl")], False),
+        ([locked("third-1.0-py2.py3-none-any.whl")], False),
+        ([locked("third-1.0-cp312-cp312-win_amd64.whl")], True),
+        ([locked("third-1.1-py3-none-any.whl")], True),
+        ([locked("third-1.1-py3-none-any.whl", version="1.1"), locked()], True),
+        ([locked("third-1.1-py3-none-any.whl"), locked("third-1-py3-none-any.whl")], False),
+        ([locked("third.whl")], True),
+        ([{**locked(), "wheels": [{"path": "wheels/third-1.0-py3-none-any.whl"}]}], False),
+        ([{**locked(), "wheels": [{"filename": "third-1.0-py3-none-any.whl"}]}], False),
+        ([locked(name="demo")], False),
+        ([{**locked("third-1.0-py3-none-manylinux_2_17_x86_64.whl"), "sdist": None}], False),
+    ],
+)
+def test_what_was_built_here_for_want_of_a_wheel_is_known(
+    packages: list[dict[str, object]],
+    names: bool,  # noqa: FBT001 - whether ``third`` is one of them
+    staged: Staged,
+) -> None:
+    found = built_here(Lock(path=Path("/uv.lock"), packages=tuple(packages)), staged)
+    assert found == (["third"] if names else [])
+
+
+@pytest.mark.parametrize(
+    ("tags", "offered", "names"),
+    [
+        (["cp312-cp312-linux_x86_64"], "cp312-cp312-win_amd64", ["a-b"]),
+        (["cp312-cp312-linux_x86_64"], "cp312-cp312-manylinux_2_17_x86_64", ["a-b"]),
+        (["cp312-cp312-linux_x86_64"], "cp312-cp312-linux_x86_64", []),
+        (["cp312-abi3-manylinux_2_17_x86_64"], "cp312-abi3-manylinux_2_17_x86_64", []),
+        (
+            ["cp312-cp312-manylinux_2_17_x86_64", "cp312-cp312-manylinux2014_x86_64"],
+            "cp312-cp312-manylinux2014_x86_64.manylinux_2_17_x86_64",
+            [],
+        ),
+        (["cp312-cp312-musllinux_1_2_x86_64"], "cp312-cp312-musllinux_1_2_x86_64", []),
+        ([], "py3-none-any", ["a-b"]),
+        (["nonsense"], "py3-none-any", ["a-b"]),
+    ],
+)
+def test_the_tags_of_what_is_installed_tell_whether_it_was_offered(
+    tags: list[str], offered: str, names: list[str], tmp_path: Path
+) -> None:
+    info = f"lib/python{MINOR}/site-packages/A.B-2.0+local.dist-info"
+    lines = "".join(f"Tag: {tag}\n" for tag in tags)
+    write_tree(tmp_path, {f"{info}/WHEEL": f"Wheel-Version: 1.0\n{lines}"})
+    locks = Lock(
+        path=tmp_path / "uv.lock",
+        packages=(locked(f"A.B-2.0%2Blocal-{offered}.whl", name="a-b"),),
+    )
+    staged = Staged(third_party=tmp_path, own=tmp_path / "own", project=tmp_path / "project")
+    assert built_here(locks, staged) == names
+
+
+# A build backend that compiles as setuptools does for a Python that was compiled with -g.
+COMPILING = """
+import os, pathlib, shlex, subprocess
+from zipfile import ZipFile
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    flags = shlex.split(os.environ["CFLAGS"])
+    source = pathlib.Path("fast.c").resolve()
+    subprocess.run(["cc", "-g", *flags, "-shared", "-fPIC", source, "-o", "fast.so"], check=True)
+    name = "demo-1.0-py3-none-any.whl"
+    with ZipFile(pathlib.Path(directory, name), "w") as wheel:
+        wheel.write("fast.so", "demo/fast.so")
+        info = "demo-1.0.dist-info"
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+COMPILING_SYSTEM = (
+    '[build-system]\nrequires = []\nbuild-backend = "compiling"\nbackend-path = ["."]\n'
+)
+
+
+def test_compiled_code_does_not_name_the_place_it_was_compiled_in(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler on this machine")
+    code = "const char *where(void) { return __FILE__; }\n"
+    project = write_project(
+        tmp_path / "demo", {"compiling.py": COMPILING, "fast.c": code}, tables=COMPILING_SYSTEM
+    )
+    lock(project)
+    seen = set()
+    for name in ("here", "over/there"):
+        staged = install_project(project, tmp_path / name)
+        files = contents(relocated(staged.own, PLACE, own=True))
+        seen.add(files[f"{SITE}/demo/fast.so"])
+    assert len(seen) == 1
+    assert b"/build/fast.c" in seen.pop()
+
+
+@pytest.mark.index
+def test_a_c_extension_of_setuptools_is_installed(tmp_path: Path) -> None:
+    if shutil.which("cc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists():
+        pytest.skip("no C compiler, or no Python.h on this machine")
+    project = write_project(
+        tmp_path / "demo",
+        {
+            "src/demo/_fast.c": """
+            #include <Python.h>
+            static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_fast", NULL, -1, NULL};
+            PyMODINIT_FUNC PyInit__fast(void) { return PyModule_Create(&module); }
+            """
+        },
+        tables="""
+        [build-system]
+        requires = ["setuptools"]
+        build-backend = "setuptools.build_meta"
+        [tool.setuptools]
+        ext-modules = [{ name = "demo._fast", sources = ["src/demo/_fast.c"] }]
+        """,
+    )
+    lock(project)
+    staged = install_project(project, tmp_path / "staging")
+    files = contents(relocated(staged.own, PLACE, own=True))
+    assert [path for path in files if path.endswith(".so")]
+
+
+def test_the_user_s_own_compiler_flags_stay_and_third_party_builds_get_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CFLAGS", "-O1 -DA=1")
+    monkeypatch.delenv("CXXFLAGS", raising=False)
+    told: dict[str, dict[str, str | None]] = {}
+
+    def recording(
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        environ: Mapping[str, str | None] | None = None,
+        stdin: str = "",
+    ) -> Completed:
+        told.update({argument: dict(environ or {}) for argument in argv})
+        return run(argv, cwd=cwd, environ=environ, stdin=stdin)
+
+    staging = tmp_path / "st ging"
+    staging.mkdir()
+    asked = installation_of(write_application(tmp_path))
+    install(asked, into=staging, run=recording, events=ignore)
+    added = f"-g0 '-ffile-prefix-map={staging}/project=/build'"
+    assert told[OWN]["CFLAGS"] == f"-O1 -DA=1 {added}"
+    assert told[OWN]["CXXFLAGS"] == added
+    assert "CFLAGS" not in told[THIRD_PARTY]
+    for which in (OWN, THIRD_PARTY):
+        assert told[which]["SOURCE_DATE_EPOCH"] == "315532800"
+
+
+def test_a_patch_release_of_this_machine_that_the_project_excludes_is_named(
+    tmp_path: Path,
+) -> None:
+    project = write_project(tmp_path / "demo")
+    path = project / "pyproject.toml"
+    wanted = f">={MINOR}.{sys.version_info[2] + 1}"
+    path.write_text(path.read_text().replace(">=3.12", wanted))
+    write_tree(project, {"uv.lock": f'version = 1\nrequires-python = "{wanted}"\n'})
+    with pytest.raises(InstallError) as caught:
+        install_project(project, tmp_path / "staging")
+    first, *words = caught.value.message.splitlines()
+    assert first == (
+        f"this machine's Python, {sys.executable}, is not one that the project's "
+        "requires-python allows, so uv does not install with it:"
+    )
+    assert wanted in "\n".join(words)
+    assert caught.value.hint == (
+        "run the builder with a patch release that it allows, as the base has one"
+    )

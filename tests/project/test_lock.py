@@ -203,12 +203,25 @@ def test_packages_without_wheels_are_those_that_are_built_here(tmp_path: Path) -
     name = "with-wheel"
     version = "1"
     source = { registry = "https://index.example.com/simple" }
-    wheels = [{ url = "https://files/with-wheel.whl" }]
+    wheels = [{ url = "https://files/with_wheel-1-py3-none-any.whl" }]
+    [[package]]
+    name = "for-linux"
+    version = "1"
+    source = { registry = "https://index.example.com/simple" }
+    wheels = [{ url = "https://files/for_linux-1-cp312-cp312-musllinux_1_2_x86_64.whl" }]
+    [[package]]
+    name = "for-windows"
+    version = "1"
+    source = { registry = "https://index.example.com/simple" }
+    sdist = { url = "https://files/for-windows.tar.gz" }
+    wheels = [{ url = "https://files/for_windows-1-cp312-cp312-win_amd64.whl" }]
     [[package]]
     name = "demo"
     version = "1"
     source = { editable = "." }
     """
     found = lock_of(write_project(tmp_path, {"uv.lock": lines}))
-    assert found.without_wheels == {"only-source", "from-git"}
+    assert found.without_wheels == {"only-source", "from-git", "for-windows"}
+    assert found.wheels["for-windows"] == {"for_windows-1-cp312-cp312-win_amd64.whl"}
+    assert "with-wheel" not in found.wheels
     assert found.wheel_directories == ()

@@ -15,7 +15,13 @@ HINT = (
 )
 
 
-def check(root: Path, *, requires: str | None = None, pins: dict[str, str] | None = None) -> None:
+def check(
+    root: Path,
+    *,
+    requires: str | None = None,
+    pins: dict[str, str] | None = None,
+    version: str | None = None,
+) -> None:
     """Check a member of a workspace at ``root``."""
     project = root / "member"
     project.mkdir(exist_ok=True)
@@ -24,7 +30,7 @@ def check(root: Path, *, requires: str | None = None, pins: dict[str, str] | Non
     for directory, pin in (pins or {}).items():
         (root / directory / ".python-version").write_text(pin)
     lock = Lock(path=root / "uv.lock", packages=())
-    check_python(read_pyproject(project), lock, BASE, PYTHON)
+    check_python(read_pyproject(project), lock, BASE, PYTHON, version)
 
 
 def refused(
@@ -131,3 +137,22 @@ def test_a_pin_to_another_python_is_refused_with_its_file(
 def test_the_project_s_own_pin_wins_over_the_workspace_s(tmp_path: Path) -> None:
     (tmp_path / "member").mkdir()
     check(tmp_path, pins={"member": "3.12", ".": "3.13"})
+
+
+@pytest.mark.parametrize("said", [None, "", "3.12.9", "3.12.10", "3.13.0", "3.11.1", "nonsense"])
+def test_the_patch_release_that_the_base_names_will_do(said: str | None, tmp_path: Path) -> None:
+    check(tmp_path, requires=">=3.12.9", version=said)
+
+
+def test_a_pre_release_is_a_release_of_its_python(tmp_path: Path) -> None:
+    check(tmp_path, requires=">=3.12.0rc1", version="3.12.0rc2")
+
+
+def test_the_patch_release_that_the_base_names_may_be_excluded(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check(tmp_path, requires=">=3.12.9", version="3.12.1")
+    assert caught.value.message == (
+        f"{tmp_path}/member/pyproject.toml: project.requires-python is '>=3.12.9', "
+        f"the base {BASE} has Python 3.12.1"
+    )
+    assert caught.value.hint == HINT

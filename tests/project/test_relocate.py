@@ -1,6 +1,7 @@
 import os
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,24 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 """
 
 
-def test_a_distribution_that_remembers_where_it_was_built_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("own", "hint"),
+    [
+        (False, "it was built on this machine; look for a wheel, or tell its maintainers"),
+        (
+            True,
+            (
+                "the project's own build wrote it; compiled code: leave debug info out "
+                "(CFLAGS=-g0, or strip), anything else: write paths relative to the package"
+            ),
+        ),
+    ],
+)
+def test_a_distribution_that_remembers_where_it_was_built_is_refused(
+    own: bool,  # noqa: FBT001 - a parameter of the test
+    hint: str,
+    tmp_path: Path,
+) -> None:
     project = write_project(
         tmp_path / "demo",
         {"embedding.py": EMBEDDING},
@@ -120,14 +138,12 @@ def test_a_distribution_that_remembers_where_it_was_built_is_refused(tmp_path: P
     staging = tmp_path / "staging"
     staged = install_project(project, staging)
     with pytest.raises(InstallError) as caught:
-        relocated(staged.own, PLACE)
+        relocated(staged.own, PLACE, own=own)
     assert caught.value.message == (
         f"/{SITE}/demo/where.txt names the directory it was installed in, {staging}, "
         "which does not exist in the image"
     )
-    assert caught.value.hint == (
-        "it was built on this machine; look for a wheel, or tell its maintainers"
-    )
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize("before", [0, 1, CHUNK - 5, CHUNK, 3 * CHUNK - 1])
@@ -154,3 +170,38 @@ def test_a_staging_directory_may_have_any_name(tmp_path: Path) -> None:
     write_tree(odd / "venv", {"lib/a": os.fsencode(odd)})
     with pytest.raises(InstallError, match=r"^/app/\.venv/lib/a names the directory"):
         relocated(odd / "venv", PLACE)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"#!/bin/sh\n'''exec' /somewhere/python \"$0\" \"$@\"\n' '''\n",
+        b'#!/bin/sh -e\n# new\n\'\'\'exec\' "$(dirname "$0")/python3" "$0"\n',
+    ],
+)
+def test_a_trampoline_that_is_not_known_is_refused(start: bytes, tmp_path: Path) -> None:
+    write_tree(tmp_path / "venv", {"bin/tool": start + b"print(1)\n"})
+    with pytest.raises(InstallError) as caught:
+        relocated(tmp_path / "venv", PLACE)
+    assert caught.value.message == (
+        "/app/.venv/bin/tool starts its interpreter through a shell, in a way that "
+        f"uv {version('uv')} has and this builder does not know"
+    )
+    assert caught.value.hint == (
+        "install the version of uv that this builder was made with, or report it"
+    )
+
+
+def test_record_may_name_files_that_are_not_utf_8(tmp_path: Path) -> None:
+    info = "lib/python3.12/site-packages/a-1.dist-info"
+    record = b"a/caf\xe9.txt,,\n../../../bin/tool,sha256=old,3\n"
+    trampoline = (
+        b"#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' "
+        b"\"$0\" \"$@\"\n' '''\n"
+    )
+    venv = write_tree(tmp_path / "venv", {f"{info}/RECORD": record, "bin/tool": trampoline})
+    found = contents(relocated(venv, PLACE))
+    first, second = found[f"app/.venv/{info}/RECORD"].splitlines()
+    assert first == b"a/caf\xe9.txt,,"
+    assert second.startswith(b"../../../bin/tool,sha256=")
+    assert second.endswith(b",24")

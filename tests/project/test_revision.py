@@ -37,6 +37,7 @@ def checkout(tmp_path: Path) -> Path:
     project = tmp_path / "repository" / "project"
     project.mkdir(parents=True)
     (project / "main.py").write_text("")
+    (project / "pyproject.toml").write_text("")
     git(project.parent, "init", "--quiet")
     git(project.parent, "add", ".")
     git(project.parent, "commit", "--quiet", "--message", "first")
@@ -81,23 +82,76 @@ def test_a_source_date_epoch_that_is_none_is_refused(text: str, tmp_path: Path) 
     )
 
 
-def test_changed_tracked_files_of_the_project_make_it_dirty(checkout: Path) -> None:
-    commit = git(checkout, "rev-parse", "HEAD")
+def test_changed_files_do_not_change_it(checkout: Path) -> None:
+    before = revision_of(checkout)
     (checkout / "notes.txt").write_text("untracked")
-    (checkout.parent / "other").mkdir()
-    assert revision_of(checkout).commit == commit
     (checkout / "main.py").write_text("changed")
-    assert revision_of(checkout).commit == f"{commit}-dirty"
+    (checkout / "pyproject.toml").write_text("changed")
+    assert revision_of(checkout) == before
+
+
+def test_a_repository_that_merely_lies_above_the_project_says_nothing(checkout: Path) -> None:
+    other = checkout.parent / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text("")
+    assert revision_of(other) == NO_GIT
+
+
+@pytest.mark.parametrize("owner", [None, 12345])
+def test_nothing_that_a_repository_names_is_run(
+    owner: int | None, checkout: Path, tmp_path: Path
+) -> None:
+    if owner and os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\necho \"$0\" >>'{tmp_path}/ran'\nexit 1\n")
+    script.chmod(0o755)
+    hooks = checkout.parent / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    for hook in ("post-checkout", "post-index-change", "reference-transaction", "pre-commit"):
+        shutil.copy(script, hooks / hook)
+    (checkout.parent / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    for name in (
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "diff.evil.textconv",
+        "diff.evil.command",
+        "diff.external",
+        "core.fsmonitor",
+        "core.pager",
+        "pager.log",
+        "core.sshCommand",
+        "gpg.program",
+        "alias.log",
+        "alias.ls-tree",
+    ):
+        git(checkout, "config", name, f"!{script}" if name.startswith("alias") else str(script))
+    git(checkout, "config", "log.showSignature", "true")
+    (checkout / "main.py").write_text("changed")
+    if owner:
+        for path in [checkout.parent, *checkout.parent.rglob("*")]:
+            os.chown(path, owner, owner, follow_symlinks=False)
     assert revision_of(checkout).seconds == MOMENT
+    assert not (tmp_path / "ran").exists()
 
 
-def test_changes_outside_of_the_project_do_not(checkout: Path) -> None:
-    outside = checkout.parent / "outside.txt"
-    outside.write_text("a")
-    git(checkout.parent, "add", ".")
-    git(checkout.parent, "commit", "--quiet", "--message", "second")
-    outside.write_text("b")
-    assert revision_of(checkout).commit == git(checkout, "rev-parse", "HEAD")
+def test_what_a_partial_clone_lacks_is_not_fetched(checkout: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\nexit 1\n")
+    script.chmod(0o755)
+    tree = git(checkout, "rev-parse", "HEAD:project")
+    (checkout.parent / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    for name, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": f"ext::{script}",
+        "remote.origin.promisor": "true",
+        "protocol.ext.allow": "always",
+    }.items():
+        git(checkout, "config", name, value)
+    assert revision_of(checkout) == NO_GIT
+    assert not (tmp_path / "ran").exists()
 
 
 def test_without_git_it_is_the_epoch(tmp_path: Path) -> None:
@@ -121,6 +175,14 @@ def test_without_the_program_git_it_is_the_epoch(tmp_path: Path) -> None:
         raise FileNotFoundError(2, "No such file or directory", argv[0])
 
     assert find_revision(tmp_path, environ={}, run=missing) == NO_GIT
+    # Where it would have had something to say, that is worth a word.
+    (tmp_path / ".git").mkdir()
+    project = tmp_path / "project"
+    project.mkdir()
+    found = find_revision(project, environ={}, run=missing)
+    assert found == Revision(seconds=0, commit=None, origin="the epoch: git is not installed")
+    found = find_revision(project, environ={"SOURCE_DATE_EPOCH": "7"}, run=missing)
+    assert found.origin == "SOURCE_DATE_EPOCH; git is not installed"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

@@ -108,7 +108,7 @@ def test_flags_not_given_and_empty_variables_choose_nothing(tmp_path: Path) -> N
     chosen = settings_of(
         tmp_path,
         '[tool.builder]\nbase = "mine"\ntags = ["a"]\n',
-        environ={"BUILDER_BASE": "", "BUILDER_STORE": "/somewhere", "BUILDER_CMD": "x"},
+        environ={"BUILDER_BASE": "", "BUILDER_STORE": "/somewhere", "BUILDER_CMD": ""},
         flags={"base": None, "tags": []},
     )
     assert chosen == Settings(base="mine", tags=("a",))
@@ -124,3 +124,8 @@ def test_the_house_s_defaults() -> None:
         "uvicorn", "a:b", "--host", "0.0.0.0", "--port", "81",
     )  # fmt: skip
     assert Settings().command is None
+
+
+def test_variables_that_are_read_elsewhere_choose_nothing(tmp_path: Path) -> None:
+    others = ("BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD")
+    assert settings_of(tmp_path, environ=dict.fromkeys(others, "x")) == Settings()

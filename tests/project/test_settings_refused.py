@@ -204,3 +204,40 @@ def test_messages_name_the_variable_or_the_flag(tmp_path: Path) -> None:
 def test_tool_builder_must_be_a_table(tmp_path: Path) -> None:
     message, _ = refused(tmp_path, '[tool]\nbuilder = "x"\n')
     assert message == "pyproject.toml: tool.builder: got 'x'; expected a table"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("BUILDER_BASEMIRROR", "did you mean BUILDER_BASE_MIRROR?"),
+        ("BUILDER_TAG", "did you mean BUILDER_TAGS?"),
+        ("BUILDER_STOR", "did you mean BUILDER_STORE?"),
+        ("BUILDER_CMD", "cmd is for [tool.builder] alone: a variable cannot say its structure"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(
+    name: str, hint: str, tmp_path: Path
+) -> None:
+    message, found = refused(tmp_path, environ={name: "secret"})
+    assert message == f"environment variable {name} is unknown"
+    assert found == hint
+
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def test_a_name_with_a_digest_is_refused(tmp_path: Path) -> None:
+    said = "expected a name without a digest: the image has its own, once it is built"
+    tag = f"app:1@{DIGEST}"
+    message, hint = refused(tmp_path, f'[tool.builder]\ntags = ["{tag}"]\n')
+    assert message == f"pyproject.toml: tool.builder.tags: got {tag!r}; {said}"
+    assert hint == "write app:1"
+    message, _ = refused(tmp_path, flags={"tags": ["a", tag]})
+    assert message == f"--tag: got {tag!r}; {said}"
+
+
+@pytest.mark.parametrize("key", ["source", "ports", "extras", "groups", "tags", "outputs"])
+def test_a_string_in_the_file_is_no_list(key: str, tmp_path: Path) -> None:
+    message, hint = refused(tmp_path, f'[tool.builder]\n{key} = "1,2"\n')
+    assert message == f"pyproject.toml: tool.builder.{key}: got '1,2'; expected a list"
+    assert hint == f'write {key} = ["1,2"]'

@@ -262,3 +262,39 @@ def test_a_link_out_of_the_image_is_refused(tmp_path: Path) -> None:
     os.symlink("../../../../etc", project / "src/demo/link")  # noqa: PTH211 - as it is written
     with pytest.raises(ContentError, match=r"app/src/demo/link -> .* leaves the image root"):
         entries_of(project)
+
+
+@pytest.mark.parametrize("key", ["source", "include"])
+def test_a_path_through_a_link_out_of_the_project_is_refused(key: str, tmp_path: Path) -> None:
+    write_tree(tmp_path, {"outside/sub/hosts": ""})
+    wanted = {
+        "source": 'source = ["conf/sub/hosts"]',
+        "include": 'source = []\ninclude = [{ source = "conf/sub/hosts", destination = "/x" }]',
+    }
+    project = plain_project(tmp_path / "demo", wanted[key])
+    (project / "conf").symlink_to("../outside")
+    error = refused(project)
+    place = {"source": "source", "include": "include[0].source"}[key]
+    assert error.message == (
+        f"{project}/pyproject.toml: tool.builder.{place}: got 'conf/sub/hosts'; "
+        "conf is a link that leads out of the project"
+    )
+    assert error.hint
+
+
+def test_a_path_through_a_link_inside_the_project_is_taken(tmp_path: Path) -> None:
+    project = plain_project(tmp_path, 'source = ["conf/a"]', "config/a")
+    (project / "conf").symlink_to("config")
+    assert files_of(project) == {"app/conf/a"}
+
+
+def test_what_builds_write_stays_out(tmp_path: Path) -> None:
+    files = ("main.py", "st[o]re/blobs/a", "out/app.tar", "out/b")
+    project = plain_project(tmp_path, 'source = ["."]', *files)
+    (tmp_path / "link").symlink_to(project)
+    pyproject = read_pyproject(project)
+    settings = read_settings(pyproject, environ={}, flags={})
+    apart = [tmp_path / "link/st[o]re", project / "out/app.tar", tmp_path, project, Path("/var/x")]
+    found = {entry.path for entry in find_source(pyproject, settings, apart).entries(settings)}
+    assert {"app/main.py", "app/out/b"} <= found
+    assert not any("st[o]re" in path or "app.tar" in path for path in found)

@@ -126,3 +126,14 @@ def test_a_refused_token_says_why() -> None:
     assert caught.value.message == (
         "fetching a token from auth.test: the answer is 403 Forbidden: DENIED: no such account"
     )
+
+
+def test_a_refused_realm_is_shown_by_its_host_alone() -> None:
+    flow = Authorization().flow(BLOB, SCOPE)
+    next(flow)
+    with pytest.raises(RegistryError) as caught:
+        flow.send(challenged('Bearer realm="http://me:hunter2@auth.test/t?key=hunter2"'))
+    assert caught.value.message == (
+        "registry.test sends for a token to auth.test by http; refused: "
+        "tokens are not fetched over less than the registry's own scheme"
+    )

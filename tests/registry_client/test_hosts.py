@@ -43,3 +43,27 @@ def test_what_is_no_mirror_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="not the address of a mirror") as caught:
         mirror_endpoint(address)
     assert "http://127.0.0.1:5000/prefix" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:hunter2@mirror.test",
+        "me:hunter2@mirror.test/prefix",
+        "https://me:hun/ter2@mirror.test?token=hunter2",
+        "https://me:hunter2@also:hunter2@mirror.test/",
+    ],
+)
+def test_a_mirrors_password_is_not_shown(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        mirror_endpoint(address)
+    assert caught.value.message == (
+        "not the address of a mirror: 'mirror.test' with credentials before it; "
+        "credentials are not taken in an address"
+    )
+
+
+def test_a_mirrors_query_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        mirror_endpoint("https://mirror.test?token=hunter2")
+    assert caught.value.message == "not the address of a mirror: 'https://mirror.test'"

@@ -12,6 +12,7 @@ from builder.errors import StoreError
 from builder.oci.descriptor import Descriptor
 from builder.store.layout import Layout, Store
 from layers.digest import Digest
+from tests.images import blob_path
 from tests.nobody import as_nobody
 
 LARGE = b"x" * (2 << 20)
@@ -131,7 +132,7 @@ def test_a_closed_directory_is_told(tmp_path: Path) -> None:
 def test_a_closed_blob_is_told(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.put(b"data")
-    store.blob_path(pointer(b"data")).chmod(0o600)
+    blob_path(store, pointer(b"data")).chmod(0o600)
     with as_nobody(tmp_path):
         message, hint = refusal(lambda: store.open(pointer(b"data")))
     assert message == (

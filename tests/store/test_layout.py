@@ -16,6 +16,7 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.manifest import Index
 from builder.store.layout import Layout
 from layers.digest import Digest
+from tests.images import blob_path
 
 ROOT = Path(__file__).parents[2]
 TEXT = "text/plain"
@@ -112,7 +113,6 @@ def test_what_was_put_is_read(layout: Layout) -> None:
     with layout.open(pointer(b"data")) as stream:
         assert [stream.read(3), stream.read(3), stream.read(3)] == [b"dat", b"a", b""]
     path = layout.root / "blobs" / "sha256" / hashlib.sha256(b"data").hexdigest()
-    assert layout.blob_path(pointer(b"data")) == path
     assert path.read_bytes() == b"data"
 
 
@@ -122,14 +122,6 @@ def test_what_was_added_is_read(layout: Layout) -> None:
     assert layout.has(pointer(data))
     assert layout.read(pointer(data)) == data
     assert len(files(layout.root)) == 3
-
-
-def test_a_blob_of_another_algorithm_has_its_own_directory(layout: Layout) -> None:
-    digest = Digest(f"sha512:{hashlib.sha512(b'data').hexdigest()}")
-    descriptor = Descriptor(media_type=TEXT, digest=digest, size=4)
-    layout.add(io.BytesIO(b"data"), descriptor)
-    assert layout.read(descriptor) == b"data"
-    assert f"blobs/sha512/{digest.hex}" in files(layout.root)
 
 
 def test_what_is_there_is_not_read_again(layout: Layout) -> None:
@@ -174,7 +166,7 @@ def test_every_corrupted_blob_is_refused_when_it_is_read(layout: Layout) -> None
     for content in (b"x", b"some text", bytes(1000), b"y" * (3 << 20)):
         descriptor = pointer(content)
         layout.put(content)
-        path = layout.blob_path(descriptor)
+        path = blob_path(layout, descriptor)
         for place in {0, len(content) // 2, len(content) - 1}:
             damaged = bytearray(content)
             damaged[place] ^= 1
@@ -190,7 +182,7 @@ def test_every_corrupted_blob_is_refused_when_it_is_read(layout: Layout) -> None
 
 def test_a_truncated_blob_is_not_there_and_is_replaced(layout: Layout) -> None:
     layout.put(b"data")
-    layout.blob_path(pointer(b"data")).write_bytes(b"dat")
+    blob_path(layout, pointer(b"data")).write_bytes(b"dat")
     assert not layout.has(pointer(b"data"))
     layout.add(io.BytesIO(b"data"), pointer(b"data"))
     assert layout.read(pointer(b"data")) == b"data"
@@ -198,14 +190,14 @@ def test_a_truncated_blob_is_not_there_and_is_replaced(layout: Layout) -> None:
 
 def test_a_corrupted_document_is_put_anew(layout: Layout) -> None:
     layout.put(b"data")
-    layout.blob_path(pointer(b"data")).write_bytes(b"DATA")
+    blob_path(layout, pointer(b"data")).write_bytes(b"DATA")
     layout.put(b"data")
     assert layout.read(pointer(b"data")) == b"data"
 
 
 def test_a_longer_blob_is_refused(layout: Layout) -> None:
     layout.put(b"data")
-    layout.blob_path(pointer(b"data")).write_bytes(b"data!")
+    blob_path(layout, pointer(b"data")).write_bytes(b"data!")
     assert not layout.has(pointer(b"data"))
     with pytest.raises(LayerError) as caught:
         layout.read(pointer(b"data"))
@@ -238,6 +230,28 @@ def test_a_name_belongs_to_one_image(layout: Layout) -> None:
         (one.digest, {"org.opencontainers.image.ref.name": "app:2"}),
         (two.digest, {"a": "b", "org.opencontainers.image.ref.name": "app:1"}),
     ]
+
+
+def test_what_others_wrote_into_a_shared_index_stays(layout: Layout) -> None:
+    ours, theirs = pointer(b"ours"), pointer(b"theirs")
+    layout.tag("app", ours)
+    index = json.loads((layout.root / "index.json").read_bytes())
+    platform = {"os": "windows", "architecture": "amd64", "os.version": "10.0.14393"}
+    neighbour = theirs.to_json() | {
+        "urls": ["https://example.com/blob"],
+        "data": "dGhlaXJz",
+        "platform": platform | {"os.features": ["win32k"]},
+        "annotations": {"org.opencontainers.image.ref.name": "theirs"},
+        "com.example.unknown": {"deep": [1, 2.5, None]},
+    }
+    index["manifests"].insert(0, neighbour)
+    members = {"annotations": {"com.example": "kept"}, "com.example.member": 7}
+    (layout.root / "index.json").write_text(json.dumps(index | members))
+    layout.tag("app", pointer(b"new"))
+    after = json.loads((layout.root / "index.json").read_bytes())
+    assert names(layout) == ["theirs", "app"]
+    assert after["manifests"][0] == neighbour
+    assert {key: after[key] for key in members} == members
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
 from builder.errors import StoreError
+from builder.oci.descriptor import Descriptor
 from builder.store.layout import Layout, Store, drop_unfinished
+from layers.digest import Digest
 
 DAY = 24 * 60 * 60
 
@@ -88,9 +91,33 @@ def test_an_error_names_the_store_when_it_happened_there(tmp_path: Path) -> None
         assert caught.value.hint == "free some space, or name another place in BUILDER_STORE"
 
 
-def test_an_error_elsewhere_names_that_place(store: Store, tmp_path: Path) -> None:
-    place = tmp_path / "elsewhere"
-    with pytest.raises(StoreError) as caught, store.ingest():
-        raise failing(place)
-    assert caught.value.message == f"cannot write a blob: {place}: No space left on device"
-    assert caught.value.hint is None
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/elsewhere"),
+        OSError(errno.EIO, "Input/output error"),
+        OSError("Unknown compression method"),
+    ],
+)
+def test_what_is_not_the_stores_disk_is_not_told_as_if_it_were(
+    error: OSError, store: Store
+) -> None:
+    for lend in (store.ingest, store.staging):
+        with pytest.raises(OSError) as caught, lend():  # noqa: PT011 - the very same
+            raise error
+        assert caught.value is error
+    assert hidden(store.root) == []
+
+
+def test_a_source_that_cannot_be_read_is_not_the_stores_fault(store: Store) -> None:
+    error = OSError(errno.EIO, "Input/output error")
+
+    class Broken:
+        def read(self, _: int) -> bytes:
+            raise error
+
+    pointer = Descriptor(media_type="text/plain", digest=Digest.of(b"x"), size=1)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        store.add(cast("BinaryIO", Broken()), pointer)
+    assert caught.value is error
+    assert hidden(store.root) == []
