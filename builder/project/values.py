@@ -153,11 +153,11 @@ def app(value: Any) -> str:
 
 
 def directory(value: Any) -> str:
-    """An absolute in-image path, without white space: scripts name it in their first line."""
+    """An absolute in-image path that a script's first line and PATH can hold."""
     path = absolute(value)
-    if len(path) > _MAX_WORKDIR or re.search(r"\s", path) or path == "/":
+    if len(path) > _MAX_WORKDIR or re.search(r"[\s:]", path) or path == "/":
         raise ValueError(
-            f"expected an absolute path below /, without spaces and "
+            f"expected an absolute path below /, without spaces and colons and "
             f"of at most {_MAX_WORKDIR} characters"
         )
     return path

@@ -13,7 +13,9 @@ STRING = "expected a string that is not empty"
 COMMAND = 'expected a list of strings, such as ["python", "-m", "app"]'
 PORT = 'expected ports such as 8000 or "8000/udp"'
 ABSOLUTE = 'expected an absolute path in the image, such as "/app"'
-WORKDIR = "expected an absolute path below /, without spaces and of at most 100 characters"
+WORKDIR = (
+    "expected an absolute path below /, without spaces and colons and of at most 100 characters"
+)
 NUMBERS = 'expected numbers, such as "1001:1001": Kubernetes needs them'
 RELATIVE = "expected a path relative to the project"
 BELOW = "expected a path in the project's directory"
@@ -39,6 +41,7 @@ PLATFORM = 'expected "os/architecture", such as "linux/arm64"'
         ("workdir = 1", "workdir", 1, ABSOLUTE),
         ('workdir = "/"', "workdir", "/", WORKDIR),
         ('workdir = "/my app"', "workdir", "/my app", WORKDIR),
+        ('workdir = "/my:app"', "workdir", "/my:app", WORKDIR),
         ('workdir = "/a/../b"', "workdir", "/a/../b", 'expected an absolute path without ".."'),
         ('workdir = "/a\\u0000"', "workdir", "/a\0", ABSOLUTE),
         ('user = "app"', "user", "app", NUMBERS),
