@@ -18,6 +18,7 @@ LABEL = "io.image-builder.health-test"
 """On every container of ours, so that one left by a killed process can be found."""
 
 _LOG_LINES = 50
+_LOG_BYTES = 64 << 10
 _PORT_IN_USE = re.compile(r"address already in use|port is already allocated")
 # What podman says where a network for the container cannot be made: rootless without slirp4netns
 # or pasta, or without /dev/net/tun; as root without the right to change the firewall.
@@ -79,7 +80,11 @@ class Container:
         from podman.errors import APIError  # noqa: PLC0415 - loaded by whoever made the handle
 
         try:
-            said = b"".join(self.handle.logs(stdout=True, stderr=True, tail=_LOG_LINES))
+            # Cut here: podman's own tail loses the beginning of a line that was written in pieces.
+            said = bytearray()
+            for piece in self.handle.logs(stdout=True, stderr=True):
+                said += piece
+                del said[:-_LOG_BYTES]
         except APIError as error:
             return f"(its log cannot be read: {error})"
         lines = said.decode(errors="replace").splitlines()[-_LOG_LINES:]
