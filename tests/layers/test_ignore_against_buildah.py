@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("buildah") is None, reason="buildah is not installed"),
-]
+pytestmark = pytest.mark.engine
 
 TREE = """\
 !bang
