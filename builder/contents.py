@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from builder.base.base import Base
-from builder.base.settle import settle
 from builder.checks.application import check_application
 from builder.oci.descriptor import Descriptor
 from builder.plan import Application
 from builder.project.compile import Compiler
 from builder.project.install import Staged
 from builder.project.relocate import VenvPlace, relocated, skeleton
+from builder.rootfs.settle import settle
 from builder.store.layout import Store, StoredBlob
 from layers.accounts import account_entries
 from layers.compress import Codec

@@ -12,6 +12,8 @@ BuilderError
 ├── StoreError           the local store cannot be read or written
 ├── TransportError       a connection failed before any answer came     (external)
 ├── RegistryError        a registry answered, and the answer is no      (external)
+├── ArchiveError         a Debian archive gives not what it should          (external)
+├── PackageError         system packages cannot be had together, or unpacked
 ├── BaseError            the base image is not what the build needs
 ├── EngineError          podman or skopeo failed                        (external)
 └── CheckError           the image was built, and did not prove itself
@@ -24,6 +26,7 @@ BuilderError
 from layers.errors import BuilderError, ContentError, LayerError
 
 __all__ = [
+    "ArchiveError",
     "BaseError",
     "BuilderError",
     "CheckError",
@@ -33,6 +36,7 @@ __all__ = [
     "InstallError",
     "LayerError",
     "LockError",
+    "PackageError",
     "ReferenceFormatError",
     "RegistryError",
     "SettingsError",
@@ -94,6 +98,14 @@ class RegistryError(BuilderError):
         self.status = status
 
 
+class ArchiveError(BuilderError):
+    """A Debian archive does not give what it should, or what it gives cannot be trusted."""
+
+
+class PackageError(BuilderError):
+    """System packages are unknown, cannot be installed together, or cannot be unpacked."""
+
+
 class BaseError(BuilderError):
     """The base image cannot be had, or is not what the build needs."""
 
@@ -106,7 +118,7 @@ class CheckError(BuilderError):
     """The image exists, and did not prove what it should."""
 
 
-_EXTERNAL = (TransportError, RegistryError, EngineError)
+_EXTERNAL = (TransportError, RegistryError, ArchiveError, EngineError)
 _USAGE = (SettingsError, ReferenceFormatError)
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from builder.base.file_index import FileIndex
 from builder.oci.image import Image
 from builder.oci.platform import Platform
+from builder.rootfs.file_index import FileIndex
 from builder.settings import PullPolicy
 from layers.digest import Digest
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from builder.base.base import Base, BaseRequest
 from builder.base.docker_archive_source import DockerArchiveSource
-from builder.base.indexing import file_index
 from builder.base.intake import load_image
 from builder.base.layout_source import LayoutSource, OciArchiveSource
 from builder.base.registry_source import RegistrySource
@@ -25,6 +24,7 @@ from builder.errors import (
 from builder.events import EventSink, ignore
 from builder.process import CommandRunner
 from builder.process import run as run_process
+from builder.rootfs.indexing import file_index
 from builder.store.layout import Store
 
 _SHAPES = {

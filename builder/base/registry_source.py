@@ -19,7 +19,7 @@ from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.registry.client import RegistryClient, passing
 from builder.registry.hosts import Endpoint, mirror_endpoint, registry_endpoint
-from builder.registry.retry import Retry
+from builder.retry import Retry
 from builder.settings import PullPolicy
 from builder.store.layout import Store
 from builder.transport import Body, HttpTransport, Transport

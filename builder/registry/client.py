@@ -14,7 +14,7 @@ from builder.oci.document import MAX_DOCUMENT
 from builder.registry.auth import Authorization
 from builder.registry.hosts import Endpoint
 from builder.registry.refusal import refusal
-from builder.registry.retry import Retry, Transient, retry_after
+from builder.retry import Retry, Transient, retry_after
 from builder.transport import Body, Request, Response, Transport
 from layers.digest import Digest
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builder.base.base import Base
-from builder.base.file_index import FileIndex
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
 from builder.oci.image_config import make_image_config
 from builder.oci.manifest import Manifest
+from builder.rootfs.file_index import FileIndex
 from layers.digest import DiffId, Digest
 from layers.entries import BytesContent, DirEntry
 from layers.layer import Layer

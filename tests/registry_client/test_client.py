@@ -9,7 +9,7 @@ from builder.oci import media_types
 from builder.oci.document import MAX_DOCUMENT
 from builder.registry.client import RegistryClient
 from builder.registry.hosts import mirror_endpoint
-from builder.registry.retry import Retry
+from builder.retry import Retry
 from builder.transport import HttpTransport
 from layers.digest import Digest
 from tests.registry_client.fake import Answer, FaultyServer, closed_port, refused

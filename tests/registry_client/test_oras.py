@@ -8,7 +8,7 @@ import pytest
 
 from builder.registry.client import RegistryClient
 from builder.registry.hosts import mirror_endpoint
-from builder.registry.retry import Retry
+from builder.retry import Retry
 from builder.transport import HttpTransport
 from layers.digest import Digest
 from tests.registry import Registry

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from builder.base.file_index import FileIndex
 from builder.errors import ContentError
+from builder.rootfs.file_index import FileIndex
 from layers.entries import DirEntry, Entry
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from builder.base.settle import settle
 from builder.errors import BaseError, ContentError
+from builder.rootfs.settle import settle
 from layers.entries import DirEntry, FileEntry, Owner, SymlinkEntry
 from tests.plan.bases import an_index
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.base.file_index import FileIndex
-from builder.base.indexing import compute_file_index
-from builder.base.scan import scan
 from builder.errors import LayerError
+from builder.rootfs.file_index import FileIndex
+from builder.rootfs.indexing import compute_file_index
+from builder.rootfs.scan import scan
 from builder.target import Libc
 from layers.compress import TAR, TAR_GZIP
 from layers.digest import DiffId, Digest

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from builder.base.file_index import FileIndex
-from builder.base.libc import APK_DATABASES, choose_libc
-from builder.base.scan import Filesystem, scan
 from builder.errors import BuilderError, LayerError
 from builder.oci.image import Image
+from builder.rootfs.file_index import FileIndex
+from builder.rootfs.libc import APK_DATABASES, choose_libc
+from builder.rootfs.scan import Filesystem, scan
 from builder.store.layout import Store
 from builder.target import Libc
 from layers.entries import DirEntry, Owner

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 import pytest
 
 from builder.errors import TransportError
-from builder.registry.retry import Retry, Transient, retry_after
+from builder.retry import Retry, Transient, retry_after
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:

@@ -12,8 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from builder.base.libc import LIBC_FILE, MAX_LIBC, LibcFile, recognise
 from builder.errors import LayerError
+from builder.rootfs.libc import LIBC_FILE, MAX_LIBC, LibcFile, recognise
 from layers.entries import WHITEOUT_PREFIX, DirEntry, Owner, parents
 from layers.layer import Layer
 from layers.verify import DAMAGES, read_members

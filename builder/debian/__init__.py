@@ -1,0 +1,1 @@
+"""Debian packages without apt, dpkg or root: chosen, fetched, checked and unpacked into entries."""

@@ -1,0 +1,81 @@
+"""What is known of a binary package: one version of it, and where its content lies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from layers.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A package with one content: all that a lock has to keep of it.
+
+    Attributes:
+        name: of the package.
+        version: as dpkg writes it, with epoch and revision.
+        architecture: ``amd64``, ``arm64``, ... or ``all``.
+        digest: of the ``.deb``.
+        size: of the ``.deb``, in bytes.
+        path: of the ``.deb``, from the archive's root: ``pool/main/libp/...``.
+        suite: where it was found, as the source names it: ``bookworm-security``.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    digest: Digest
+    size: int
+    path: str
+    suite: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.architecture}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One version of a package, offered by an archive or installed in a root.
+
+    Attributes:
+        fields: its paragraph: field names as written (``Pre-Depends``) to values; folded lines
+            keep their newlines.
+        pin: its content; None for one that is installed and need not be fetched.
+    """
+
+    fields: Mapping[str, str]
+    pin: Pin | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, without an architecture."""
+        return self.fields["Package"]
+
+    @property
+    def version(self) -> str:
+        """Its version, as dpkg writes it."""
+        return self.fields["Version"]
+
+    @property
+    def architecture(self) -> str:
+        """What it runs on; ``all`` is everything."""
+        return self.fields["Architecture"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.version})"
+
+
+class PackageIndex(Protocol):
+    """What the archives offer for one architecture (and for ``all``)."""
+
+    def candidate(self, name: str) -> Package | None:
+        """The version apt would take: the highest of those of the highest pin priority."""
+        ...
+
+    def versions(self, name: str) -> Sequence[Package]:
+        """Every version on offer, the highest first."""
+        ...
+
+    def providers(self, name: str) -> Sequence[Package]:
+        """Candidates that say ``Provides: name``, by name; the real package is not among them."""
+        ...

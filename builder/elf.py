@@ -1,0 +1,1 @@
+"""What an ELF file says of itself: the only module that reads the format."""
