@@ -1,4 +1,4 @@
-"""What a layer is made of: files, directories, symbolic links and whiteouts.
+"""What a layer is made of: files, directories, links and whiteouts.
 
 Every rule about paths, modes and owners is here, in the constructors: an entry that exists is one
 that may be written. Paths are relative to the image root, ``/``-separated and already normal;
@@ -150,6 +150,33 @@ class SymlinkEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HardLinkEntry:
+    """One more name of a file that stands in the same layer, before it in the layer's order.
+
+    A tar repeats the file's mode and owner beside every name, and so does this. Of the names of
+    one file, the first in ``order`` is its ``FileEntry``.
+
+    Raises:
+        ContentError: the path, target or mode is not one that may stand in a layer.
+    """
+
+    path: str
+    target: str
+    mode: int = 0o644
+    owner: Owner = ROOT
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        check_path(self.target)
+        _check_mode(self.path, self.mode)
+        if order(self.target) >= order(self.path):
+            raise ContentError(
+                f"hard link {self.path} to {self.target}: a layer has files by path, "
+                f"so the first name is the file and not the link"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WhiteoutEntry:
     """Hides ``path`` of a lower layer.
 
@@ -162,7 +189,15 @@ class WhiteoutEntry:
         check_path(self.path)
 
 
-Entry = FileEntry | DirEntry | SymlinkEntry | WhiteoutEntry
+Entry = FileEntry | DirEntry | SymlinkEntry | HardLinkEntry | WhiteoutEntry
+
+
+def order(path: str) -> list[str]:
+    """What entries of a layer are sorted by.
+
+    By components: a directory comes before what is in it, and its content stays together.
+    """
+    return path.split("/")
 
 
 def check_path(path: str) -> None:

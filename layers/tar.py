@@ -15,8 +15,10 @@ from layers.entries import (
     DirEntry,
     Entry,
     FileEntry,
+    HardLinkEntry,
     SymlinkEntry,
     WhiteoutEntry,
+    order,
     parents,
 )
 from layers.errors import ContentError
@@ -40,7 +42,8 @@ def complete(entries: Iterable[Entry], known: Mapping[str, DirEntry]) -> list[En
         known: the directories that lower layers already have, by path.
 
     Raises:
-        ContentError: two entries claim one path, or a file stands where a parent is needed.
+        ContentError: two entries claim one path, a file stands where a parent is needed, or a
+            hard link has no file.
     """
     by_path: dict[str, Entry] = {}
     for entry in entries:
@@ -52,8 +55,20 @@ def complete(entries: Iterable[Entry], known: Mapping[str, DirEntry]) -> list[En
             there = by_path.setdefault(parent, known.get(parent) or DirEntry(path=parent))
             if not isinstance(there, DirEntry):
                 raise ContentError(f"/{path} needs the directory /{parent}, which is not one")
-    # By components: a directory comes before what is in it, and its content stays together.
-    return sorted(by_path.values(), key=lambda entry: entry.path.split("/"))
+    for entry in by_path.values():
+        if isinstance(entry, HardLinkEntry):
+            _check_link(entry, by_path.get(entry.target))
+    return sorted(by_path.values(), key=lambda entry: order(entry.path))
+
+
+def _check_link(link: HardLinkEntry, file: Entry | None) -> None:
+    if not isinstance(file, FileEntry):
+        raise ContentError(f"hard link /{link.path} to /{link.target}, which is no file here")
+    if (link.mode, link.owner) != (file.mode, file.owner):
+        raise ContentError(
+            f"hard link /{link.path} ({link.mode:o}, {link.owner}) to /{link.target} "
+            f"({file.mode:o}, {file.owner}): one file has one mode and one owner"
+        )
 
 
 def write_tar(entries: Iterable[Entry], sink: Sink) -> None:
@@ -95,6 +110,10 @@ def _info(entry: Entry) -> tarfile.TarInfo:
             info.type = tarfile.SYMTYPE
             info.linkname = entry.target
             info.mode = 0o777
+        case HardLinkEntry():
+            info.type = tarfile.LNKTYPE
+            info.linkname = entry.target
+            info.mode = entry.mode
         case WhiteoutEntry():
             directory, _, name = entry.path.rpartition("/")
             info.name = f"{directory}/{WHITEOUT_PREFIX}{name}".lstrip("/")

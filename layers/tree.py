@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from layers.digest import CHUNK, Digest
-from layers.entries import ROOT, DirEntry, Entry, FileEntry, Owner, SymlinkEntry
+from layers.entries import ROOT, DirEntry, Entry, FileEntry, HardLinkEntry, Owner, SymlinkEntry
 from layers.errors import ContentError
 
 Signature = tuple[int, int, int]
@@ -195,6 +195,8 @@ def fingerprint(entries: Iterable[Entry]) -> Digest:
                 detail = f"{entry.mode:o} {_hash(entry)}"
             case SymlinkEntry():
                 detail = f"-> {entry.target}"
+            case HardLinkEntry():
+                detail = f"= {entry.target}"
             case _:
                 detail = "/"
         # Neither paths nor targets hold a NUL; they may hold anything else.

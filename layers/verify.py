@@ -70,13 +70,16 @@ def _members(stream: BinaryIO) -> Generator[tuple[tarfile.TarInfo, BinaryIO | No
 
 
 def verify_layer(layer: Layer) -> int:
-    """Check a whole layer: identities, paths, duplicates, parents first. Returns its members.
+    """Check a whole layer: identities, paths, duplicates, order. Returns its members.
+
+    Directories come before what is in them, and files before the hard links to them.
 
     Raises:
         LayerError: something is not as it must be; the message names it.
     """
     seen: set[str] = set()
     directories: set[str] = set()
+    files: set[str] = set()
     for member, _ in read_members(layer):
         _check_name(member.name, layer)
         if member.name in seen:
@@ -84,9 +87,16 @@ def verify_layer(layer: Layer) -> int:
         for parent in parents(member.name):
             if parent not in directories:
                 raise LayerError(f"layer {layer.digest}: {member.name} comes before {parent}/")
+        if member.islnk() and member.linkname not in files:
+            raise LayerError(
+                f"layer {layer.digest}: {member.name} comes before {member.linkname}, "
+                f"the file that it is a hard link to"
+            )
         seen.add(member.name)
         if member.isdir():
             directories.add(member.name)
+        elif member.isreg():
+            files.add(member.name)
     return len(seen)
 
 

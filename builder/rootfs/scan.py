@@ -6,7 +6,7 @@ https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changes
 import posixpath
 import re
 import tarfile  # noqa: TID251 - layers that other tools wrote are read here
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -54,13 +54,13 @@ class _Change:
         emptied: directories that it empties.
     """
 
-    wanted: AbstractSet[str]
+    wanted: Container[str]
     added: Filesystem = field(default_factory=Filesystem)
     hidden: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
 
 
-def scan(layers: Iterable[Layer], wanted: AbstractSet[str]) -> Filesystem:
+def scan(layers: Iterable[Layer], wanted: Container[str]) -> Filesystem:
     """Read layers from the bottom up.
 
     Args:
@@ -76,7 +76,7 @@ def scan(layers: Iterable[Layer], wanted: AbstractSet[str]) -> Filesystem:
     return whole
 
 
-def _read(layer: Layer, wanted: AbstractSet[str]) -> _Change:
+def _read(layer: Layer, wanted: Container[str]) -> _Change:
     change = _Change(wanted)
     with closing(read_members(layer)) as members:
         try:

@@ -7,6 +7,7 @@ from layers.entries import (
     DirEntry,
     FileContent,
     FileEntry,
+    HardLinkEntry,
     Owner,
     SymlinkEntry,
     WhiteoutEntry,
@@ -29,6 +30,7 @@ def test_these_paths_may_stand_in_a_layer(path: str) -> None:
     assert FileEntry.of(path, b"x").path == path
     assert SymlinkEntry(path=path, target="x").path == path
     assert WhiteoutEntry(path=path).path == path
+    assert HardLinkEntry(path=f"{path}/x", target=path).target == path
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,8 @@ def test_these_paths_may_not(path: str, message: str) -> None:
         lambda: FileEntry.of(path, b""),
         lambda: SymlinkEntry(path=path, target="x"),
         lambda: WhiteoutEntry(path=path),
+        lambda: HardLinkEntry(path=path, target="!"),
+        lambda: HardLinkEntry(path="~", target=path),
     ):
         with pytest.raises(ContentError) as caught:
             make()
@@ -99,6 +103,16 @@ def test_a_link_may_not_climb_above_the_root(path: str, target: str) -> None:
     assert caught.value.hint == "point it inside the image, or exclude it in .dockerignore"
 
 
+@pytest.mark.parametrize(("path", "target"), [("a", "a"), ("a", "b"), ("a/b", "a-b"), ("a", "a/b")])
+def test_the_first_name_of_a_file_is_no_hard_link(path: str, target: str) -> None:
+    with pytest.raises(ContentError) as caught:
+        HardLinkEntry(path=path, target=target)
+    assert caught.value.message == (
+        f"hard link {path} to {target}: a layer has files by path, "
+        f"so the first name is the file and not the link"
+    )
+
+
 @pytest.mark.parametrize("target", ["", "a\0b"])
 def test_a_link_needs_a_target_that_a_header_can_hold(target: str) -> None:
     with pytest.raises(ContentError) as caught:
@@ -114,6 +128,9 @@ def test_a_mode_is_permission_bits_only(mode: int, shown: str) -> None:
     assert caught.value.message == message
     with pytest.raises(ContentError) as caught:
         DirEntry(path="a", mode=mode)
+    assert caught.value.message == message
+    with pytest.raises(ContentError) as caught:
+        HardLinkEntry(path="a", target="Z", mode=mode)
     assert caught.value.message == message
 
 

@@ -1,12 +1,13 @@
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layers.entries import DirEntry, Entry, SymlinkEntry
+from layers.entries import DirEntry, Entry, FileEntry, HardLinkEntry, SymlinkEntry
 from layers.errors import ContentError
 from layers.tree import fingerprint, walk
 from tests.layers.trees import make
@@ -96,6 +97,18 @@ def test_two_trees_never_have_one_fingerprint(one: dict[str, str], two: dict[str
         return [SymlinkEntry(path=path, target=f"/{links[path]}") for path in sorted(links)]
 
     assert (fingerprint(entries(one)) == fingerprint(entries(two))) == (one == two)
+
+
+def test_a_hard_link_is_no_file_of_its_own() -> None:
+    file = FileEntry.of("a", b"x")
+    link = HardLinkEntry(path="b", target="a")
+    prints = {
+        fingerprint([file, link]),
+        fingerprint([file, replace(link, target="Z")]),
+        fingerprint([file, FileEntry.of("b", b"x")]),
+        fingerprint([file, SymlinkEntry(path="b", target="a")]),
+    }
+    assert len(prints) == 4
 
 
 def test_a_newline_in_a_target_is_no_end() -> None:

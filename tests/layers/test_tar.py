@@ -17,9 +17,11 @@ from layers.entries import (
     DirEntry,
     Entry,
     FileEntry,
+    HardLinkEntry,
     Owner,
     SymlinkEntry,
     WhiteoutEntry,
+    order,
 )
 from layers.errors import ContentError
 from layers.tar import MTIME, complete, write_tar
@@ -41,6 +43,9 @@ OF_EVERY_KIND: tuple[Entry, ...] = (
     SymlinkEntry(path="app/link", target="main.py", owner=APP),
     SymlinkEntry(path="app/long-link", target="t" * 101),
     SymlinkEntry(path="app/odd-link", target="\udcff"),
+    HardLinkEntry(path="app/run-too", target="app/run", mode=0o755, owner=APP),
+    HardLinkEntry(path="usr/sbin/su", target="usr/bin/su", mode=0o4755),
+    HardLinkEntry(path="usr/bin/caf\udce9", target="app/caf\udce9.txt"),
     WhiteoutEntry(path="etc/motd"),
 )
 type Found = tuple[str, int, tuple[int, int], int, str]
@@ -66,8 +71,12 @@ def members(data: bytes) -> dict[str, tarfile.TarInfo]:
 
 
 def test_the_same_entries_have_always_had_these_bytes() -> None:
-    digest = hashlib.sha256(tar_of(OF_EVERY_KIND)).hexdigest()
-    assert digest == "18ff726bae48e23a0f4ad3d21d0b3329d66ff0f5a2624f1ba425b53246137fe9"
+    alone = [entry for entry in OF_EVERY_KIND if not isinstance(entry, HardLinkEntry)]
+    digests = [hashlib.sha256(tar_of(entries)).hexdigest() for entries in (alone, OF_EVERY_KIND)]
+    assert digests == [
+        "18ff726bae48e23a0f4ad3d21d0b3329d66ff0f5a2624f1ba425b53246137fe9",
+        "58fc91cc296d7795014322d65367e9f7d80604dbbbc90cb460f00e86c30bf44c",
+    ]
 
 
 def test_an_empty_layer_is_an_end_marker() -> None:
@@ -130,6 +139,53 @@ def test_a_whiteout_needs_its_parents_too() -> None:
     assert found["etc/.wh.motd"].size == 0
 
 
+@given(st.data())
+def test_each_name_of_a_file_is_read_back(data: st.DataObject) -> None:
+    names = data.draw(st.lists(PATHS, min_size=2, max_size=5, unique=True))
+    alone = [n for n in names if not any(other.startswith(f"{n}/") for other in names)]
+    first, *more = sorted(alone, key=order)
+    links = [HardLinkEntry(path=name, target=first, mode=0o755, owner=APP) for name in more]
+    file = FileEntry.of(first, b"content", mode=0o755, owner=APP)
+    written = tar_of(data.draw(st.permutations([file, *links])))
+    with tarfile.open(
+        fileobj=io.BytesIO(written), mode="r:", encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        found = {member.name: member for member in tar if not member.isdir()}
+        assert found.keys() == set(alone)
+        for name in alone:
+            member = found[name]
+            assert (member.islnk(), member.size) == (name != first, 7 if name == first else 0)
+            assert (member.mode, member.uid, member.gid) == (0o755, 1001, 1001)
+            assert cast("BinaryIO", tar.extractfile(member)).read() == b"content"
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [],
+        [DirEntry(path="a")],
+        [SymlinkEntry(path="a", target="c")],
+        [WhiteoutEntry(path="a")],
+        [FileEntry.of("0", b""), HardLinkEntry(path="a", target="0")],
+    ],
+)
+def test_a_hard_link_needs_its_file_in_the_same_layer(there: list[Entry]) -> None:
+    with pytest.raises(ContentError) as caught:
+        complete([HardLinkEntry(path="b", target="a"), *there], {})
+    assert caught.value.message == "hard link /b to /a, which is no file here"
+
+
+def test_a_file_has_one_mode_and_one_owner() -> None:
+    with pytest.raises(ContentError) as caught:
+        complete(
+            [FileEntry.of("a", b"", mode=0o4755), HardLinkEntry(path="b", target="a", owner=APP)],
+            {},
+        )
+    assert caught.value.message == (
+        "hard link /b (644, 1001:1001) to /a (4755, 0:0): one file has one mode and one owner"
+    )
+
+
 @pytest.mark.parametrize("second", [DirEntry(path="a/b"), WhiteoutEntry(path="a/b")])
 def test_two_entries_cannot_claim_one_path(second: Entry) -> None:
     with pytest.raises(ContentError) as caught:
@@ -142,6 +198,7 @@ def test_two_entries_cannot_claim_one_path(second: Entry) -> None:
     [
         FileEntry.of("a/b", b""),
         SymlinkEntry(path="a/b", target="c"),
+        HardLinkEntry(path="a/b", target="a/a"),
         WhiteoutEntry(path="a/b"),
     ],
 )
@@ -186,18 +243,23 @@ def found(path: Path, name: str) -> Found:
     owner = (status.st_uid, status.st_gid) if os.getuid() == 0 else (0, 0)
     if path.is_symlink():
         detail = str(path.readlink())
+    elif path.is_dir():
+        detail = "/"
     else:
-        detail = "/" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+        detail = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {status.st_nlink}"
     return name, stat.S_IMODE(status.st_mode), owner, int(status.st_mtime), detail
 
 
 def expected(entry: Entry) -> Found:
-    name, mode, owner, detail = entry.path, 0o644, Owner(0, 0), hashlib.sha256(b"").hexdigest()
+    name, mode, owner, detail = entry.path, 0o644, Owner(0, 0), f"{hashlib.sha256().hexdigest()} 1"
     match entry:
         case FileEntry():
             with entry.content.open() as stream:
-                detail = hashlib.sha256(stream.read()).hexdigest()
-            mode, owner = entry.mode, entry.owner
+                content = hashlib.sha256(stream.read()).hexdigest()
+            mode, owner, detail = entry.mode, entry.owner, f"{content} {names_of(entry)}"
+        case HardLinkEntry():
+            [file] = [other for other in OF_EVERY_KIND if other.path == entry.target]
+            return (name, *expected(file)[1:])
         case DirEntry():
             mode, owner, detail = entry.mode, entry.owner, "/"
         case SymlinkEntry():
@@ -206,3 +268,8 @@ def expected(entry: Entry) -> Found:
             name = "etc/.wh.motd"
     known = (owner.uid, owner.gid) if os.getuid() == 0 else (0, 0)
     return name, mode, known, MTIME, detail
+
+
+def names_of(file: FileEntry) -> int:
+    links = [other for other in OF_EVERY_KIND if isinstance(other, HardLinkEntry)]
+    return 1 + [link.target for link in links].count(file.path)

@@ -19,6 +19,7 @@ from layers.verify import read_members, verify_layer
 from tests.layers.test_tar import OF_EVERY_KIND
 
 EACH_CODEC = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+BEFORE_ITS_FILE = "comes before {}, the file that it is a hard link to"
 OTHER = f"sha256:{'0' * 64}"
 
 
@@ -57,6 +58,12 @@ def directory(name: str) -> tarfile.TarInfo:
     return info
 
 
+def link(name: str, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.LNKTYPE, target
+    return info
+
+
 def refusal(layer: Layer) -> str:
     with pytest.raises(LayerError) as caught:
         verify_layer(layer)
@@ -66,8 +73,8 @@ def refusal(layer: Layer) -> str:
 @EACH_CODEC
 def test_what_was_written_proves_itself(codec: Codec, tmp_path: Path) -> None:
     layer, _ = blob_of(codec, tmp_path)
-    assert verify_layer(layer) == 19
-    assert verify_layer(layer) == 19
+    assert verify_layer(layer) == 23
+    assert verify_layer(layer) == 23
 
 
 def test_members_come_with_their_content(tmp_path: Path) -> None:
@@ -91,7 +98,7 @@ def test_members_come_with_their_content(tmp_path: Path) -> None:
 
 def test_a_docker_layer_is_read_too(tmp_path: Path) -> None:
     layer, _ = blob_of(GZIP, tmp_path)
-    assert verify_layer(replace(layer, media_type=DOCKER_TAR_GZIP)) == 19
+    assert verify_layer(replace(layer, media_type=DOCKER_TAR_GZIP)) == 23
 
 
 def test_another_media_type_is_refused(tmp_path: Path) -> None:
@@ -171,9 +178,12 @@ def test_a_member_that_comes_twice_is_refused() -> None:
         ([directory("a"), file("a/b/c")], "a/b/c comes before a/b/"),
         ([file("a/b"), directory("a")], "a/b comes before a/"),
         ([file("a"), file("a/b")], "a/b comes before a/"),
+        ([link("a", "b"), file("b")], f"a {BEFORE_ITS_FILE.format('b')}"),
+        ([directory("a"), link("b", "a")], f"b {BEFORE_ITS_FILE.format('a')}"),
+        ([link("b", "../a")], f"b {BEFORE_ITS_FILE.format('../a')}"),
     ],
 )
-def test_a_member_whose_directory_is_missing_is_refused(
+def test_a_member_that_comes_too_early_is_refused(
     members: Iterable[tarfile.TarInfo], told: str
 ) -> None:
     layer = foreign(*members)

@@ -12,7 +12,15 @@ from builder.rootfs.scan import scan
 from builder.target import Libc
 from layers.compress import TAR, TAR_GZIP
 from layers.digest import DiffId, Digest
-from layers.entries import BytesContent, DirEntry, Entry, FileEntry, SymlinkEntry, WhiteoutEntry
+from layers.entries import (
+    BytesContent,
+    DirEntry,
+    Entry,
+    FileEntry,
+    HardLinkEntry,
+    SymlinkEntry,
+    WhiteoutEntry,
+)
 from layers.layer import Layer
 from tests.base.images import stored_image
 
@@ -119,6 +127,13 @@ def test_a_hard_link_is_the_file_it_names() -> None:
     found = scan([tar_layer({"./a": b"x", "./etc/passwd": "./a"})], {"a", "etc/passwd"})
     assert found.nodes["etc/passwd"] == 0o644
     assert found.contents["etc/passwd"] == b"x"
+
+
+def test_our_own_hard_links_have_the_mode_of_their_file(tmp_path: Path) -> None:
+    file = FileEntry.of("usr/bin/a", b"", mode=0o755)
+    link = HardLinkEntry(path="usr/bin/b", target="usr/bin/a", mode=0o755)
+    index = files(tmp_path, [link, file])
+    assert index.files == {"usr/bin/a": 0o755, "usr/bin/b": 0o755}
 
 
 def test_contents_follow_the_layers() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from builder.errors import BaseError, ContentError
 from builder.rootfs.settle import settle
-from layers.entries import DirEntry, FileEntry, Owner, SymlinkEntry
+from layers.entries import DirEntry, FileEntry, HardLinkEntry, Owner, SymlinkEntry
 from tests.plan.bases import an_index
 
 MERGED = an_index(
@@ -43,6 +43,13 @@ def test_a_link_goes_there_too_and_keeps_its_target() -> None:
     ]
 
 
+def test_a_hard_link_names_its_file_where_that_really_is() -> None:
+    link = HardLinkEntry(path="lib/new/y", target="bin/x", mode=0o755, owner=APP)
+    first, second = settle([file("bin/x"), link], MERGED)
+    assert first.path == "usr/bin/x"
+    assert second == HardLinkEntry(path="usr/lib/new/y", target="usr/bin/x", mode=0o755, owner=APP)
+
+
 def test_a_link_to_a_directory_is_not_replaced_by_a_file() -> None:
     with pytest.raises(ContentError) as caught:
         settle([file("bin")], MERGED)
@@ -74,7 +81,8 @@ def test_a_directory_that_several_trees_bring_stands_once() -> None:
 
 @pytest.mark.parametrize("path", ["etc", "lib/x86_64-linux-gnu"])
 def test_a_file_over_a_directory_is_refused(path: str) -> None:
-    for entry in (file(path), SymlinkEntry(path=path, target="usr")):
+    link = HardLinkEntry(path=path, target="a")
+    for entry in (file(path), SymlinkEntry(path=path, target="usr"), link):
         with pytest.raises(ContentError) as caught:
             settle([entry], MERGED)
         assert caught.value.message == f"/{path} is a directory in the base, and a file here"
