@@ -4,21 +4,21 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from builder.assemble import assemble
-from builder.base.base import Base, BaseRequest
-from builder.base.find import find_base
+from builder.base.base import Base
 from builder.base.target import find_target
 from builder.contents import gather, pack
+from builder.debian.package import Pin
 from builder.errors import InstallError
-from builder.events import Caution, EventSink, Notice, step
+from builder.events import Caution, Notice, step
+from builder.foundation import lay_foundation
+from builder.image_lock import image_lock_path, read_image_lock
 from builder.oci.image import Image
-from builder.oci.platform import Platform
-from builder.plan import Application, BuildPlan, make_plan
-from builder.process import CommandRunner
+from builder.plan import SYSTEM, Application, BuildPlan, make_plan
 from builder.project.compile import Compiler
 from builder.project.install import Installation, Staged, built_here, install
 from builder.project.interpreter import find_interpreter
@@ -34,17 +34,10 @@ from builder.settings import Settings
 from builder.store.layout import Store
 from builder.target import Target
 from builder.units import decimal
+from builder.workshop import Workshop
+from layers.layer import Layer
 
 _NO_SPACE = os.strerror(errno.ENOSPC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """What every step works with."""
-
-    store: Store
-    run: CommandRunner
-    events: EventSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +46,7 @@ class Planned:
 
     app: Application
     base: Base
+    packages: tuple[Pin, ...]
     target: Target
     plan: BuildPlan
 
@@ -78,6 +72,7 @@ def read_application(
             pyproject=pyproject,
             settings=settings,
             lock=read_lock(pyproject),
+            image_lock=read_image_lock(image_lock_path(pyproject)),
             source=find_source(pyproject, settings, _written(settings, shop.store)),
             revision=find_revision(pyproject.directory, environ=environ, run=shop.run),
         )
@@ -91,27 +86,30 @@ def _written(settings: Settings, store: Store) -> list[Path]:
     return [store.root.absolute(), *(Path(place).absolute() for place in places if place)]
 
 
-def plan_build(app: Application, shop: Workshop) -> Planned:
-    """Base and plan; ``build`` does the rest.
+def plan_build(app: Application, shop: Workshop, *, locked: bool = False) -> Planned:
+    """Base, system packages and plan; ``build`` does the rest.
 
     Args:
         app: the application.
         shop: the base is brought into its store.
+        locked: whether base and packages have to be what ``image.lock`` pins.
 
     Raises:
-        BuilderError: of the settings, base, reference, registry and transport kinds.
+        BuilderError: of the settings, lock, base, reference, archive, package, registry and
+            transport kinds.
     """
     with step(shop.events, "base") as done:
-        base = find_base(_base_request(app), store=shop.store, run=shop.run, events=shop.events)
+        foundation = lay_foundation(app, shop, locked=locked)
+        base, packages = foundation.base, foundation.packages
         target = find_target(base)
         done.detail = f"{base.name}@{base.digest}, Python {target.python.minor}, {target.libc}"
     version = base.image.config.value.env.get("PYTHON_VERSION")
-    check_python(app.pyproject, app.lock, app.settings.base, target.python, version)
+    check_python(app.pyproject, app.lock, base.name, target.python, version)
     digest = source_digest(app.lock, app.pyproject, app.source)
-    plan = make_plan(app, base, target, digest)
+    plan = make_plan(app, base, target, digest, packages)
     for text in plan.cautions:
         shop.events(Caution(text))
-    return Planned(app=app, base=base, target=target, plan=plan)
+    return Planned(app=app, base=base, packages=packages, target=target, plan=plan)
 
 
 def build(planned: Planned, shop: Workshop) -> Image:
@@ -120,6 +118,7 @@ def build(planned: Planned, shop: Workshop) -> Image:
     Raises:
         BuilderError: of the lock, install, content, check and store kinds.
     """
+    base, system = _furnished(planned, shop)
     with shop.store.staging() as staging, _roomy(shop.store):
         with step(shop.events, "uv sync --frozen --no-dev") as done:
             staged, interpreter = _install(planned, staging, shop)
@@ -132,13 +131,13 @@ def build(planned: Planned, shop: Workshop) -> Image:
                 scratch=staging / "bytecode",
             )
             place = VenvPlace.of(planned.app.settings, planned.target.python)
-            contents = gather(planned.app, planned.base, place, staged, compiler)
+            contents = gather(planned.app, base, place, staged, compiler)
             done.detail = f"{len(contents)} entries for {planned.app.settings.workdir}"
         if contents.not_python:
             minor = planned.target.python.minor
             shop.events(Caution(f"no Python {minor}: {', '.join(contents.not_python)}"))
         with step(shop.events, "layers") as done:
-            layers = pack(contents, planned.base, planned.plan.codec, shop.store)
+            layers = {**system, **pack(contents, base, planned.plan.codec, shop.store)}
             done.detail = ", ".join(
                 f"{name} {decimal(layer.size)}" for name, layer in layers.items()
             )
@@ -163,14 +162,20 @@ def keep(image: Image, plan: BuildPlan, store: Store) -> None:
         store.tag(name.local, image.descriptor)
 
 
-def _base_request(app: Application) -> BaseRequest:
-    chosen = app.settings.platform
-    return BaseRequest(
-        source=app.settings.base,
-        platform=Platform.parse(chosen) if chosen else Platform.host(),
-        policy=app.settings.pull,
-        mirror=app.settings.base_mirror,
-    )
+def _furnished(planned: Planned, shop: Workshop) -> tuple[Base, dict[str, Layer]]:
+    """The base as the layers above the system packages find it, and the layer of those."""
+    if not planned.packages:
+        return planned.base, {}
+    # What reads packages takes a tenth of a second to import, and most images need none.
+    from builder.system import Dock, system_layer  # noqa: PLC0415
+
+    app, plan = planned.app, planned.plan
+    project = app.pyproject.directory
+    dock = Dock(base=planned.base, settings=app.settings, project=project, shop=shop)
+    with step(shop.events, "system packages") as done:
+        made = system_layer(dock, planned.packages, key=plan.layer(SYSTEM).key, codec=plan.codec)
+        done.detail = f"{len(planned.packages)} packages, {decimal(made.layer.size)}"
+    return replace(planned.base, files=made.files), {SYSTEM: made.layer}
 
 
 @contextmanager

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 
 from builder.base.base import Base
 from builder.checks.application import check_application
-from builder.oci.descriptor import Descriptor
 from builder.plan import Application
 from builder.project.compile import Compiler
 from builder.project.install import Staged
 from builder.project.relocate import VenvPlace, relocated, skeleton
 from builder.rootfs.settle import settle
-from builder.store.layout import Store, StoredBlob
+from builder.store.layout import Store
+from builder.store.packing import pack_layer
 from layers.accounts import account_entries
 from layers.compress import Codec
 from layers.entries import ROOT, DirEntry, Entry, image_path
-from layers.layer import Layer, write_layer
+from layers.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def pack(contents: Contents, base: Base, codec: Codec, store: Store) -> dict[str
     layers = {}
     for name, unsettled in contents.layers.items():
         entries = settle(unsettled, base.files)
-        layers[name] = _stored_layer(entries, known, codec, store)
+        layers[name] = pack_layer(entries, known=known, codec=codec, store=store)
         known |= {entry.path: entry for entry in entries if isinstance(entry, DirEntry)}
     return layers
 
@@ -78,12 +78,3 @@ def _account(app: Application, base: Base) -> list[Entry]:
         return [home]
     account = settings.user.account(settings.workdir)
     return [home, *account_entries(account, passwd=base.files.passwd, group=base.files.group)]
-
-
-def _stored_layer(
-    entries: list[Entry], known: Mapping[str, DirEntry], codec: Codec, store: Store
-) -> Layer:
-    with store.ingest() as path:
-        layer = write_layer(entries, path, codec=codec, known=known)
-        store.adopt(path, layer.digest)
-    return replace(layer, source=StoredBlob(store, Descriptor.of_layer(layer)))

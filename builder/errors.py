@@ -3,7 +3,7 @@
 ```
 BuilderError
 ├── SettingsError        the user's choices: pyproject.toml, flags, environment
-├── LockError            uv.lock is missing, stale or does not fit the target
+├── LockError            uv.lock or image.lock is missing, stale or does not fit
 ├── InstallError         uv could not install into the staging venv
 ├── ContentError         a file cannot go into an image as it is        (layers.errors)
 ├── LayerError           a layer's bytes are not what they promise      (layers.errors)
@@ -12,7 +12,7 @@ BuilderError
 ├── StoreError           the local store cannot be read or written
 ├── TransportError       a connection failed before any answer came     (external)
 ├── RegistryError        a registry answered, and the answer is no      (external)
-├── ArchiveError         a Debian archive gives not what it should          (external)
+├── ArchiveError         a Debian archive does not give what it should (external)
 ├── PackageError         system packages cannot be had together, or unpacked
 ├── BaseError            the base image is not what the build needs
 ├── EngineError          podman or skopeo failed                        (external)
@@ -51,7 +51,7 @@ class SettingsError(BuilderError):
 
 
 class LockError(BuilderError):
-    """``uv.lock`` is missing, stale or does not fit the target."""
+    """``uv.lock`` or ``image.lock`` is missing, stale or does not fit what is asked for."""
 
 
 class InstallError(BuilderError):
@@ -76,12 +76,21 @@ class TransportError(BuilderError):
     Args:
         message: as for every error.
         transient: whether the same request may well succeed a moment later.
+        unreached: whether no connection stood, so that nobody answered anything.
         hint: as for every error.
     """
 
-    def __init__(self, message: str, *, transient: bool = False, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        unreached: bool = False,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.transient = transient
+        self.unreached = unreached
 
 
 class RegistryError(BuilderError):

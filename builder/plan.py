@@ -1,12 +1,15 @@
 """What will be built, as pure data: it can be printed, compared and hashed before anything runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from builder import debian
 from builder.base.base import Base
+from builder.debian.package import Pin
 from builder.errors import SettingsError
+from builder.image_lock import ImageLock
 from builder.oci.document import canonical_json
 from builder.oci.reference import Reference
 from builder.project.lock import Lock
@@ -19,6 +22,9 @@ from builder.target import Target
 from layers.compress import Codec
 from layers.digest import Digest
 from layers.layer import FORMAT
+
+SYSTEM = "system"
+"""The layer of Debian packages."""
 
 _OWN_PREFIX = "org.opencontainers.image."
 # Members of the base's config that are about the container it was once made from, and OnBuild,
@@ -90,6 +96,10 @@ class BuildPlan:
         del members["names"]
         return Digest.of(canonical_json(members))
 
+    def layer(self, name: str) -> LayerPlan:
+        """The layer of that name; there is one."""
+        return next(layer for layer in self.layers if layer.name == name)
+
     def to_json(self) -> dict[str, Any]:
         """The plan as the dry run prints it."""
         return {
@@ -117,9 +127,16 @@ class Application:
     lock: Lock
     source: Source
     revision: Revision
+    image_lock: ImageLock | None = None
 
 
-def make_plan(app: Application, base: Base, target: Target, source_digest: Digest) -> BuildPlan:
+def make_plan(
+    app: Application,
+    base: Base,
+    target: Target,
+    source_digest: Digest,
+    packages: Sequence[Pin] = (),
+) -> BuildPlan:
     """Settings, lock and facts of the base become a plan.
 
     Args:
@@ -127,6 +144,7 @@ def make_plan(app: Application, base: Base, target: Target, source_digest: Diges
         base: its base image.
         target: what the base is for.
         source_digest: of everything the project itself contributes.
+        packages: of the system layer.
 
     Raises:
         SettingsError: the image would have nothing to run.
@@ -138,7 +156,7 @@ def make_plan(app: Application, base: Base, target: Target, source_digest: Diges
     return BuildPlan(
         base={"name": base.name, "digest": str(base.digest)},
         target=target,
-        layers=_layers(app, base, target, source_digest),
+        layers=_layers(app, base, target, source_digest, packages),
         codec=settings.compression,
         run=_run_config(app, base, annotations),
         created=app.revision.created,
@@ -157,13 +175,19 @@ def _cautions(base: Base) -> tuple[str, ...]:
 
 
 def _layers(
-    app: Application, base: Base, target: Target, source_digest: Digest
+    app: Application,
+    base: Base,
+    target: Target,
+    source_digest: Digest,
+    packages: Sequence[Pin],
 ) -> tuple[LayerPlan, ...]:
     settings = app.settings
+    system = _system(settings, base, packages)
     account = {"user": settings.user.name, "owner": str(settings.user.owner)}
-    # A layer repeats the directories of the base that lead to its files, so the base counts.
+    # A layer repeats the directories that lead to its files, so what is below it counts.
     place = {
         "base": str(base.digest),
+        **{layer.name: str(layer.key) for layer in system},
         "workdir": settings.workdir,
         "owner": str(settings.user.owner),
         "codec": settings.compression.identity,
@@ -189,10 +213,27 @@ def _layers(
         "include": [_include_json(include) for include in settings.include],
     }
     return (
+        *system,
         LayerPlan(name="account", inputs={**place, **account}),
         LayerPlan(name="dependencies", inputs={**place, **fit, **chosen, **third_party}),
         LayerPlan(name="project", inputs={**place, **fit, **chosen, **taken, **built}),
     )
+
+
+def _system(settings: Settings, base: Base, packages: Sequence[Pin]) -> tuple[LayerPlan, ...]:
+    """The layer of Debian packages; none when the base has all that was asked for."""
+    if not packages:
+        return ()
+    inputs = {
+        "base": str(base.digest),
+        "packages": sorted(f"{pin} {pin.digest}" for pin in packages),
+        "requested": sorted(settings.apt),
+        "documentation": settings.apt_docs,
+        "composition": debian.FORMAT,
+        "codec": settings.compression.identity,
+        "format": FORMAT,
+    }
+    return (LayerPlan(name=SYSTEM, inputs=inputs),)
 
 
 def _uv_table(app: Application) -> Digest:

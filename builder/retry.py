@@ -3,11 +3,17 @@
 import email.utils
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from builder.errors import RegistryError, TransportError
+from builder.errors import ArchiveError, RegistryError, TransportError
 from builder.events import EventSink, Notice, ignore
+
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP status codes that may be others a moment later."""
+
+type Failure = TransportError | RegistryError | ArchiveError
 
 
 class Transient(Exception):  # noqa: N818 - a signal to ``Retry``, not an error: that is inside
@@ -18,9 +24,7 @@ class Transient(Exception):  # noqa: N818 - a signal to ``Retry``, not an error:
         wait_seconds: how long the server asks to be left alone; None when it says nothing.
     """
 
-    def __init__(
-        self, error: TransportError | RegistryError, *, wait_seconds: float | None = None
-    ) -> None:
+    def __init__(self, error: Failure, *, wait_seconds: float | None = None) -> None:
         super().__init__(error.message)
         self.error = error
         self.wait_seconds = wait_seconds
@@ -51,6 +55,7 @@ class Retry:
         Raises:
             TransportError: it kept failing.
             RegistryError: it kept being refused, or has to wait longer than patience lasts.
+            ArchiveError: the same, of an archive.
         """
         started = time.monotonic()
         for attempt in range(1, self.tries):
@@ -78,12 +83,31 @@ class Retry:
         return max(pause, signal.wait_seconds or 0)
 
 
-def _final(signal: Transient) -> TransportError | RegistryError:
+def _final(signal: Transient) -> Failure:
     if signal.wait_seconds:
         signal.error.hint = (
             f"it asks to wait for {signal.wait_seconds:.0f} s; try again then, or use a mirror"
         )
     return signal.error
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Turn errors that may pass by themselves into the signal to try again.
+
+    Raises:
+        Transient: with such an error inside.
+    """
+    try:
+        yield
+    except TransportError as error:
+        if error.transient:
+            raise Transient(error) from error
+        raise
+    except RegistryError as error:
+        if error.status in PASSING:
+            raise Transient(error) from error
+        raise
 
 
 def retry_after(value: str | None) -> float | None:

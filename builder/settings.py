@@ -78,12 +78,31 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AptSourceSettings:
+    """An archive of Debian packages, in place of those that the base names.
+
+    Attributes:
+        uri: its root, ``http`` or ``https``, without a slash at its end.
+        suites: such as ``bookworm`` and ``bookworm-updates``; at least one.
+        components: of every suite.
+        keyring: file with the keys that its Release files are signed by: a path in the project,
+            or an absolute one; None: the keys that the base trusts.
+    """
+
+    uri: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...] = ("main",)
+    keyring: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a user may choose about an image.
 
     Attributes:
         app: the ASGI application, ``module:attribute``; gives the default command.
-        base: where the base image comes from.
+        base: where the base image comes from; the next one is for when the registry of the one
+            before cannot be reached.
         base_mirror: URL of a registry to ask instead of the base's own.
         pull: whether a registry is asked when the local store has the base.
         platform: ``os/architecture``; this machine's when None.
@@ -103,10 +122,16 @@ class Settings:
         tags: names for the image; ``localhost/NAME:latest`` when empty.
         outputs: destinations beside the local store.
         health: how the image is tested.
+        apt: Debian packages to add to the base, each ``name`` or ``name=version``.
+        apt_mirror: URL of a server that is asked instead of those that apt's sources name.
+        apt_sources: archives in place of the base's own; those count when there are none.
+        apt_snapshot: the moment whose archive counts, as ``20250520T000000Z``; now when None.
+        apt_docs: whether documentation, man pages and locales of those packages are kept.
+        apt_accept: packages that may come without what their maintainer scripts would have done.
     """
 
     app: str | None = None
-    base: str = "python:3.12-slim-bookworm"
+    base: tuple[str, ...] = ("python:3.12-slim-bookworm",)
     base_mirror: str | None = None
     pull: PullPolicy = PullPolicy.MISSING
     platform: str | None = None
@@ -125,6 +150,12 @@ class Settings:
     tags: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     health: HealthSettings = field(default_factory=HealthSettings)
+    apt: tuple[str, ...] = ()
+    apt_mirror: str | None = None
+    apt_sources: tuple[AptSourceSettings, ...] = ()
+    apt_snapshot: str | None = None
+    apt_docs: bool = False
+    apt_accept: tuple[str, ...] = ()
 
     @property
     def venv(self) -> str:

@@ -6,7 +6,7 @@ The library behind it is imported when a connection is wanted, not before: it co
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_REDIRECTS = 5
 _HOST_END = re.compile(r"[/?#]")
+_CONNECTING = {"connection.connect_tcp.started", "connection.connect_tcp.failed"}
+"""What the library tells of a request until a connection stands."""
 _CAUSES = 8
 """How far down a chain of exceptions its root is looked for."""
 
@@ -162,12 +164,14 @@ class HttpTransport:
         Raises:
             TransportError: no answer came, or redirects that nobody should follow.
         """
-        with _plain_words(request.url):
+        told: set[str] = set()
+        with _plain_words(request.url, told):
             sent = self._client.build_request(
                 request.method,
                 request.url,
                 headers=dict(request.headers),
                 content=_content(request.body),
+                extensions={"trace": lambda event, _: told.add(event)},
             )
             answer = self._client.send(sent, stream=True)
             if request.method in {"GET", "HEAD"}:
@@ -264,21 +268,24 @@ def _user_agent() -> str:
 
 
 @contextmanager
-def _plain_words(url: str) -> Iterator[None]:
+def _plain_words(url: str, told: Collection[str] = ()) -> Iterator[None]:
     import httpx2  # noqa: PLC0415, TID251 - this is the module that the ban points to
 
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-        raise _failure(url, error) from error
+        raise _failure(url, error, told) from error
 
 
-def _failure(url: str, error: Exception) -> TransportError:
+def _failure(url: str, error: Exception, told: Collection[str]) -> TransportError:
     import httpx2  # noqa: PLC0415, TID251 - this is the module that the ban points to
 
     host = host_of(url)
+    # A redirect that leads nowhere, or a handshake that hangs, comes after a connection.
+    before = _CONNECTING.issuperset(told)
+    unreached = before and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
     if isinstance(error, httpx2.ConnectTimeout):
-        return _unreachable(host, "it did not take the connection in time")
+        return _unreachable(host, "it did not take the connection in time", unreached=unreached)
     if isinstance(error, httpx2.TimeoutException):
         # Not transient: whoever waited that long once should not wait four times.
         return TransportError(
@@ -296,7 +303,9 @@ def _failure(url: str, error: Exception) -> TransportError:
         return TransportError(
             f"cannot ask {host or 'an address without a host'}: no http address that can be read"
         )
-    return _unreachable(host, _reason(root), transient=not _is_unknown_name(root))
+    return _unreachable(
+        host, _reason(root), transient=not _is_unknown_name(root), unreached=unreached
+    )
 
 
 def _root(error: BaseException) -> BaseException:
@@ -327,7 +336,9 @@ def _reason(root: BaseException) -> str:
     return (root.strerror if isinstance(root, OSError) else None) or str(root)
 
 
-def _unreachable(host: str, reason: str, *, transient: bool = True) -> TransportError:
+def _unreachable(
+    host: str, reason: str, *, unreached: bool, transient: bool = True
+) -> TransportError:
     from urllib.request import getproxies  # noqa: PLC0415 - only when something failed
 
     proxied = bool(getproxies().keys() & {"http", "https", "all"})
@@ -335,6 +346,7 @@ def _unreachable(host: str, reason: str, *, transient: bool = True) -> Transport
     return TransportError(
         f"cannot reach {host}: {reason}",
         transient=transient,
+        unreached=unreached,
         hint=f"check the name and the network{also}",
     )
 

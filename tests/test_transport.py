@@ -114,6 +114,7 @@ def test_nobody_listens(transport: HttpTransport) -> None:
     error = failure(transport, f"http://{host}/health")
     assert error.message == f"cannot reach {host}: connection refused"
     assert error.transient
+    assert error.unreached
     assert (error.hint or "").startswith("check the name and the network")
 
 
@@ -130,6 +131,7 @@ def test_a_name_that_cannot_be_resolved(
         "cannot reach 127.0.0.1:1: its name cannot be resolved (nobody knows it)"
     )
     assert error.transient == (number == socket.EAI_AGAIN)
+    assert error.unreached
 
 
 def test_a_server_that_never_answers(transport: HttpTransport) -> None:
@@ -138,6 +140,37 @@ def test_a_server_that_never_answers(transport: HttpTransport) -> None:
         error = failure(transport, f"http://{host}/")
     assert error.message == f"{host} stopped answering: time-out"
     assert not error.transient
+    assert not error.unreached
+
+
+def test_a_server_that_takes_no_connection(transport: HttpTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for connection in waiting:
+            connection.settimeout(0)
+            connection.connect_ex(address)
+        error = failure(transport, f"http://127.0.0.1:{address[1]}/")
+        for connection in waiting:
+            connection.close()
+    assert "it did not take the connection in time" in error.message
+    assert error.unreached
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing_of_tls(
+    transport: HttpTransport,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = failure(transport, f"https://127.0.0.1:{silent.getsockname()[1]}/")
+    assert "it did not take the connection in time" in error.message
+    assert not error.unreached
+
+
+def test_a_redirect_to_nobody(server: FaultyServer, transport: HttpTransport) -> None:
+    away = Answer(status=302, headers={"Location": f"http://{closed_port()}/"})
+    server.on("/x", away)
+    for _ in range(2):  # the second time, the connection is there already
+        assert not failure(transport, f"{server.url}/x").unreached
 
 
 def test_a_server_that_hangs_up(transport: HttpTransport) -> None:
@@ -149,6 +182,7 @@ def test_a_server_that_hangs_up(transport: HttpTransport) -> None:
         thread.join()
     assert error.message.startswith(f"cannot reach {host}: ")
     assert error.transient
+    assert not error.unreached
 
 
 def _hang_up(listening: socket.socket) -> None:
@@ -167,6 +201,7 @@ def test_plain_http_where_tls_was_wanted(server: FaultyServer, transport: HttpTr
     error = failure(transport, f"https://{server.host}/")
     assert error.message.startswith(f"{server.host}: no TLS connection: ")
     assert "http://" in (error.hint or "")
+    assert not error.unreached
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "http://[::1/", "nothing"])
@@ -235,6 +270,7 @@ def test_an_own_authority_is_trusted_by_ssl_cert_file(
             error = failure(stranger, url)
         assert "its TLS certificate is not trusted: " in error.message
         assert not error.transient
+        assert not error.unreached
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c.pem"))
         with HttpTransport() as trusting:
             assert get(trusting, url) == b"safe"

@@ -1,12 +1,31 @@
 """A base image at hand, and what was asked for to get it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from builder.debian.package import Pin
 from builder.oci.image import Image
 from builder.oci.platform import Platform
 from builder.rootfs.file_index import FileIndex
-from builder.settings import PullPolicy
+from builder.settings import PullPolicy, Settings
 from layers.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptRequest:
+    """What is wanted of a base that is composed of packages.
+
+    Attributes:
+        settings: say where packages come from.
+        project: directory that the settings are about.
+        python: minor version that the project is for.
+        pins: the base's packages, when they are locked.
+    """
+
+    settings: Settings
+    project: Path
+    python: tuple[int, int]
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,16 +34,20 @@ class BaseRequest:
 
     Attributes:
         source: a registry reference, ``oci:DIR[:TAG]``, ``oci-archive:FILE[:TAG]``,
-            ``docker-archive:FILE[:REFERENCE]`` or ``containers-storage:NAME``.
+            ``docker-archive:FILE[:REFERENCE]``, ``containers-storage:NAME`` or ``apt:SUITE``.
         platform: what it has to run on.
         policy: for registry references; files and engines are always read.
         mirror: the address of a server that is asked in place of the reference's registry.
+        digest: of the one manifest that will do, for registry references.
+        apt: for ``apt:SUITE``.
     """
 
     source: str
     platform: Platform
     policy: PullPolicy = PullPolicy.MISSING
     mirror: str | None = None
+    digest: Digest | None = None
+    apt: AptRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +56,18 @@ class Base:
 
     Attributes:
         name: a reference in full, or the source as it was written.
-        is_published: whether the name is a registry reference, which means the same to everyone;
+        is_published: whether the name means the same to everyone, as a registry reference does;
             a path on this machine has no place in an image.
         image: its documents as they were fetched, its layers as the manifest names them.
         files: its filesystem.
+        pins: the packages that it was composed of; empty when it was found as it is.
     """
 
     name: str
     is_published: bool
     image: Image
     files: FileIndex
+    pins: tuple[Pin, ...] = ()
 
     @property
     def digest(self) -> Digest:

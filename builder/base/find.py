@@ -1,10 +1,12 @@
 """From the user's words for a base to the base."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder.base.apt_source import AptBase
 from builder.base.base import Base, BaseRequest
+from builder.base.composed import packages_of
 from builder.base.docker_archive_source import DockerArchiveSource
 from builder.base.intake import load_image
 from builder.base.layout_source import LayoutSource, OciArchiveSource
@@ -12,16 +14,18 @@ from builder.base.registry_source import RegistrySource
 from builder.base.source import BaseSource
 from builder.base.storage_source import ContainersStorageSource
 from builder.errors import (
+    ArchiveError,
     BaseError,
     DocumentError,
     EngineError,
     LayerError,
+    PackageError,
     ReferenceFormatError,
     RegistryError,
     SettingsError,
     TransportError,
 )
-from builder.events import EventSink, ignore
+from builder.events import Caution, EventSink, ignore
 from builder.process import CommandRunner
 from builder.process import run as run_process
 from builder.rootfs.indexing import file_index
@@ -32,7 +36,9 @@ _SHAPES = {
     "oci-archive": "oci-archive:FILE[:TAG]",
     "docker-archive": "docker-archive:FILE[:NAME]",
     "containers-storage": "containers-storage:NAME",
+    "apt": "apt:SUITE",
 }
+_OF_THIS_MACHINE = {"oci", "oci-archive", "docker-archive", "containers-storage"}
 
 
 def find_base(
@@ -54,13 +60,72 @@ def find_base(
         LayerError: a blob is not what its digest promises.
         StoreError: the store cannot be read or written.
     """
+    return find_first_base([request], store=store, events=events, run=run)
+
+
+def find_first_base(
+    requests: Sequence[BaseRequest],
+    *,
+    strict: bool = False,
+    store: Store,
+    events: EventSink = ignore,
+    run: CommandRunner = run_process,
+) -> Base:
+    """The first base of several whose registry can be reached.
+
+    The next one is taken when no connection to the registry of the one before can be made, and
+    for no other reason: a registry that answers has the last word.
+
+    Args:
+        requests: at least one, the best first; all are understood before any is asked for.
+        strict: whether nothing but the first will do.
+        store: where the base's blobs come to lie.
+        events: told which base is taken instead of which.
+        run: starts podman or skopeo.
+
+    Raises:
+        BuilderError: as for ``find_base``; for the last one, when none can be reached.
+    """
+    sources = []
+    for request in requests:
+        with _about(request.source):
+            sources.append(base_source(request, events=events, run=run))
+    for request, source, following in zip(requests, sources, requests[1:], strict=False):
+        try:
+            return _bring(request, source, store)
+        except TransportError as error:
+            if not (error.unreached and isinstance(source, RegistrySource)):
+                raise
+            if strict:
+                raise _no_fallback(error, following) from error
+            events(_fallback(error, request, following))
+    return _bring(requests[-1], sources[-1], store)
+
+
+def _bring(request: BaseRequest, source: BaseSource, store: Store) -> Base:
     with _about(request.source):
-        source = base_source(request, events=events, run=run)
         manifest = source.bring(request.platform, store)
         image = load_image(manifest, store)
         files = file_index(image, store)
-    is_published = isinstance(source, RegistrySource)
-    return Base(name=source.name, is_published=is_published, image=image, files=files)
+    is_published = request.source.partition(":")[0] not in _OF_THIS_MACHINE
+    pins = packages_of(manifest.digest, store) if isinstance(source, AptBase) else ()
+    return Base(name=source.name, is_published=is_published, image=image, files=files, pins=pins)
+
+
+def _fallback(error: TransportError, given: BaseRequest, taken: BaseRequest) -> Caution:
+    return Caution(
+        f"{error.message}; the next base is taken instead: {taken.source}",
+        f"the image will differ from one on {given.source}; --locked refuses that",
+    )
+
+
+def _no_fallback(error: TransportError, refused: BaseRequest) -> TransportError:
+    return TransportError(
+        f"{error.message}; the next base, {refused.source}, is refused when locked",
+        transient=error.transient,
+        unreached=True,
+        hint=f"{error.hint}; or choose that base alone: --base {refused.source}",
+    )
 
 
 def base_source(request: BaseRequest, *, events: EventSink, run: CommandRunner) -> BaseSource:
@@ -86,6 +151,8 @@ def base_source(request: BaseRequest, *, events: EventSink, run: CommandRunner) 
             return DockerArchiveSource(name=source, path=path, reference=tag)
         case "containers-storage":
             return ContainersStorageSource(name=source, image=rest, run=run)
+        case "apt":
+            return AptBase.of(request, run=run, events=events)
         case _:
             return RegistrySource.of(request, events)
 
@@ -113,14 +180,20 @@ def _about(source: str) -> Iterator[None]:
     except DocumentError as error:
         raise BaseError(f"base {source}: {error.message}", hint=error.hint) from error
     except TransportError as error:
+        way_out = (
+            "apt-mirror names another server"
+            if source.startswith("apt:")
+            else "a mirror or a local base (oci:DIR, docker-archive:FILE, containers-storage:NAME) "
+            "does without it"
+        )
         raise TransportError(
             f"base {source}: {error.message}",
             transient=error.transient,
-            hint=f"{error.hint or 'check the network'}; a mirror or a local base "
-            "(oci:DIR, docker-archive:FILE, containers-storage:NAME) does without it",
+            unreached=error.unreached,
+            hint=f"{error.hint or 'check the network'}; {way_out}",
         ) from error
     except RegistryError as error:
         message = f"base {source}: {error.message}"
         raise RegistryError(message, status=error.status, hint=error.hint) from error
-    except (BaseError, EngineError, LayerError) as error:
+    except (ArchiveError, BaseError, EngineError, LayerError, PackageError) as error:
         raise type(error)(f"base {source}: {error.message}", hint=error.hint) from error

@@ -10,8 +10,8 @@ from builder.oci.image import Image
 from builder.oci.image_config import ImageConfig, parse_image_config
 from builder.oci.manifest import parse_index, parse_manifest
 from builder.oci.platform import Platform
-from builder.store.layout import Store, StoredBlob
-from layers.layer import Layer
+from builder.store.layout import Store
+from builder.store.packing import stored_layer
 
 type Copy = Callable[[Sequence[Descriptor]], None]
 """Copies blobs into the store, all of them or raises; asked only for those that are not there."""
@@ -84,16 +84,7 @@ def load_image(manifest: Descriptor, store: Store) -> Image:
     config = parse_image_config(store.read(document.value.config))
     # Unequal numbers of layers and diff_ids are refused by Image.
     pairs = zip(document.value.layers, config.value.diff_ids, strict=False)
-    layers = tuple(
-        Layer(
-            media_type=descriptor.media_type,
-            digest=descriptor.digest,
-            size=descriptor.size,
-            diff_id=diff_id,
-            source=StoredBlob(store, descriptor),
-        )
-        for descriptor, diff_id in pairs
-    )
+    layers = tuple(stored_layer(descriptor, diff_id, store) for descriptor, diff_id in pairs)
     return Image(document, config, layers)
 
 

@@ -2,29 +2,29 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from builder.base.base import BaseRequest
 from builder.base.intake import is_complete, take_in
 from builder.errors import BaseError, DocumentError, LayerError, StoreError, TransportError
-from builder.events import Event, EventSink, Notice
+from builder.events import EventSink, Notice
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
 from builder.oci.document import parse_object
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
-from builder.registry.client import RegistryClient, passing
+from builder.parallel import InTurn, Stoppable, in_parallel
+from builder.registry.client import RegistryClient
 from builder.registry.hosts import Endpoint, mirror_endpoint, registry_endpoint
-from builder.retry import Retry
+from builder.retry import Retry, passing
 from builder.settings import PullPolicy
 from builder.store.layout import Store
-from builder.transport import Body, HttpTransport, Transport
+from builder.transport import HttpTransport, Request, Response, Transport
+from layers.digest import Digest
 
-_WORKERS = 4
 _DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
 
 
@@ -34,6 +34,7 @@ class RegistrySource:
 
     Attributes:
         reference: which image.
+        pinned: the one manifest that will do, whatever the reference's tag means by now.
         endpoint: which server.
         policy: when the server is asked.
         events: told when it is.
@@ -47,6 +48,7 @@ class RegistrySource:
     events: EventSink
     retry: Retry
     connect: Callable[[], Transport] = HttpTransport
+    pinned: Digest | None = None
 
     @classmethod
     def of(cls, request: BaseRequest, events: EventSink) -> "RegistrySource":
@@ -67,6 +69,7 @@ class RegistrySource:
             policy=request.policy,
             events=events,
             retry=Retry(events=events),
+            pinned=request.digest,
         )
 
     @property
@@ -98,6 +101,8 @@ class RegistrySource:
         return found
 
     def _key(self, platform: Platform) -> str:
+        if self.pinned:
+            return f"{self.name} {platform} {self.pinned}"
         # What a tag means depends on who is asked; what a digest means does not.
         where = "" if self.reference.digest else f" {self.endpoint}"
         return f"{self.name} {platform}{where}"
@@ -114,11 +119,12 @@ class RegistrySource:
 
     def _pull(self, platform: Platform, store: Store) -> Descriptor:
         # Pulling threads speak one at a time.
-        retry = replace(self.retry, events=_InTurn(self.retry.events))
-        with closing(self.connect()) as transport:
+        retry = replace(self.retry, events=InTurn(self.retry.events))
+        with closing(_Listening(self.connect())) as transport, transport.first_contact():
             client = RegistryClient(transport, self.endpoint, retry)
             repository = self.reference.repository
-            top = client.manifest(repository, self.reference.selector)
+            selector = str(self.pinned) if self.pinned else self.reference.selector
+            top = client.manifest(repository, selector)
             digest = store.put(top.raw)
             kind = _media_type(top.media_type, top.raw)
             pointer = Descriptor(media_type=kind, digest=digest, size=len(top.raw))
@@ -137,23 +143,7 @@ class _Pull:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def all(self, descriptors: Sequence[Descriptor]) -> None:
-        if len(descriptors) == 1:
-            self._one(descriptors[0])
-            return
-        pool = ThreadPoolExecutor(_WORKERS, "pull")
-        futures = [pool.submit(self._one, descriptor) for descriptor in descriptors]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in futures:
-                if future in done:
-                    future.result()
-        except BaseException as error:
-            # What is under way ends at its next piece, what waits never begins. Whoever pressed
-            # Ctrl-C does not wait for a server that sends no next piece.
-            self.stop.set()
-            pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
-            raise
-        pool.shutdown()
+        in_parallel(self._one, descriptors, stop=self.stop)
 
     def _one(self, descriptor: Descriptor) -> None:
         if descriptor.media_type in _DOCUMENTS:
@@ -166,33 +156,36 @@ class _Pull:
 
     def _fetch(self, descriptor: Descriptor) -> None:
         with self.client.blob(self.repository, descriptor.digest) as body, passing():
-            stoppable = cast("BinaryIO", _Stoppable(body, self.stop))
+            stoppable = cast("BinaryIO", Stoppable(body, self.stop))
             self.store.add(stoppable, descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stoppable:
-    """A body that ends in an error once nobody wants it any more."""
+@dataclass(slots=True)
+class _Listening:
+    """A transport that knows whether anybody answered yet."""
 
-    body: Body
-    stop: threading.Event
+    transport: Transport
+    heard: bool = False
 
-    def read(self, size: int = -1) -> bytes:
-        if self.stop.is_set():
-            raise TransportError("stopped: the pull was given up")
-        return self.body.read(size)
+    def send(self, request: Request) -> Response:
+        response = self.transport.send(request)
+        self.heard = True
+        return response
 
+    def close(self) -> None:
+        self.transport.close()
 
-@dataclass(frozen=True, slots=True)
-class _InTurn:
-    """Hands events on, one at a time."""
+    @contextlib.contextmanager
+    def first_contact(self) -> Iterator[None]:
+        """A registry that answered was reached, whoever cannot be reached after that.
 
-    events: EventSink
-    lock: Any = field(default_factory=threading.Lock)
-
-    def __call__(self, event: Event, /) -> None:
-        with self.lock:
-            self.events(event)
+        Its tokens and blobs may lie with other servers.
+        """
+        try:
+            yield
+        except TransportError as error:
+            error.unreached = error.unreached and not self.heard
+            raise
 
 
 def _media_type(announced: str, raw: bytes) -> str:

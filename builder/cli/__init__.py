@@ -32,7 +32,7 @@ Container images from uv projects: no Dockerfile, no daemon, no root.
 """
 _EXIT_CODES = """\
 exit codes: 0 done, 1 the build or a check failed, 2 wrong usage or settings,
-3 a registry or engine failed, 130 interrupted
+3 a registry, archive or engine failed, 130 interrupted
 """
 
 
@@ -125,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands)
+    _add_lock(commands)
     _add_test(commands)
     return parser
 
@@ -150,13 +151,14 @@ def _add_build(commands: _Commands) -> None:
         description="Build an image from a uv project, and load it into podman when it is there.",
         allow_abbrev=False,
     )
+    _add_foundation(parser)
     add = parser.add_argument
-    add("project", metavar="PROJECT", nargs="?", default=".", help="its directory (default: here)")
     add("--tag", metavar="REF", action="append", dest="tags", help="a name for the image")
-    add("--base", metavar="BASE", help="a registry reference, oci:DIR[:TAG], oci-archive:FILE, ...")
-    add("--base-mirror", metavar="URL", help="a registry to ask instead of the base's own")
-    add("--pull", metavar="POLICY", help="missing (default), always or never")
-    add("--platform", metavar="OS/ARCH", help="what to build for (default: this machine)")
+    add(
+        "--locked",
+        action=argparse.BooleanOptionalAction,
+        help="refuse what is not as image.lock has it (default: when CI=true and there is one)",
+    )
     add(
         "--output",
         metavar="DEST",
@@ -175,6 +177,38 @@ def _add_build(commands: _Commands) -> None:
     add("--json", action="store_true", help="print the result as JSON")
     add("--metadata-file", metavar="FILE", help="write the result as JSON to FILE")
     parser.set_defaults(command=_build)
+
+
+def _add_lock(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "lock",
+        help="write image.lock: the base's digest and every system package",
+        description="Write down, beside uv.lock, the digest of the base and the version and hash "
+        "of every system package; build uses them. What is locked and still fits stays.",
+        allow_abbrev=False,
+    )
+    _add_foundation(parser)
+    parser.add_argument(
+        "--upgrade", action="store_true", help="take the newest base and packages instead"
+    )
+    parser.set_defaults(command=_lock)
+
+
+def _add_foundation(parser: argparse.ArgumentParser) -> None:
+    """What chooses base and system packages."""
+    add = parser.add_argument
+    add("project", metavar="PROJECT", nargs="?", default=".", help="its directory (default: here)")
+    add(
+        "--base",
+        metavar="BASE",
+        action="append",
+        help="a registry reference, apt:SUITE, oci:DIR[:TAG], oci-archive:FILE, ...; repeatable: "
+        "the next is for when the registry of the one before cannot be reached",
+    )
+    add("--base-mirror", metavar="URL", help="a registry to ask instead of the base's own")
+    add("--apt-mirror", metavar="URL", help="a server to ask instead of those in apt's sources")
+    add("--pull", metavar="POLICY", help="missing (default), always or never")
+    add("--platform", metavar="OS/ARCH", help="what to build for (default: this machine)")
 
 
 def _add_test(commands: _Commands) -> None:
@@ -224,6 +258,12 @@ def _seconds(text: str) -> int:
 
 def _build(options: argparse.Namespace, console: "Console") -> int:
     from builder.cli.build import command
+
+    return command(options, console)
+
+
+def _lock(options: argparse.Namespace, console: "Console") -> int:
+    from builder.cli.lock import command
 
     return command(options, console)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from builder.build import Planned, Workshop, build, plan_build, read_application
+from builder.build import Planned, build, plan_build, read_application
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
 from builder.destinations.destination import Destination
@@ -20,8 +20,9 @@ from builder.oci.image import Image
 from builder.process import run
 from builder.settings import Settings
 from builder.store.layout import Store
+from builder.workshop import Workshop
 
-_FLAGS = ("base", "base-mirror", "pull", "platform", "tags", "outputs")
+_FLAGS = ("base", "base-mirror", "apt-mirror", "pull", "platform", "tags", "outputs")
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -36,7 +37,8 @@ def command(options: argparse.Namespace, console: Console) -> int:
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
     app = read_application(Path(options.project), flags, os.environ, shop)
     destinations = _destinations(app.settings, options, shop)
-    planned = plan_build(app, shop)
+    is_locked = _is_ci(os.environ) and app.image_lock is not None
+    planned = plan_build(app, shop, locked=is_locked if options.locked is None else options.locked)
     if options.dry_run:
         emit(json.dumps(_dry_run(planned, destinations), indent=2))
         return 0
@@ -49,6 +51,10 @@ def command(options: argparse.Namespace, console: Console) -> int:
     lines = [json.dumps(result, indent=2)] if options.json else result["references"]
     emit("\n".join(lines))
     return 0
+
+
+def _is_ci(environ: Mapping[str, str]) -> bool:
+    return environ.get("CI", "").lower() == "true"
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:

@@ -1,8 +1,8 @@
 """What is known of a binary package: one version of it, and where its content lies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from layers.digest import Digest
 
@@ -32,6 +32,27 @@ class Pin:
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.architecture}"
 
+    def to_json(self) -> dict[str, str | int]:
+        """The attributes by name; ``parse`` reads them."""
+        return {**asdict(self), "digest": str(self.digest)}
+
+    @classmethod
+    def parse(cls, members: Mapping[str, Any]) -> "Pin":
+        """What ``to_json`` gave.
+
+        Raises:
+            LookupError, TypeError: a member is missing or of another kind.
+            LayerError: the digest is none.
+        """
+        texts = {key: str(members[key]) for key in ("name", "version", "architecture")}
+        return cls(
+            **texts,
+            digest=Digest(members["digest"]),
+            size=int(members["size"]),
+            path=str(members["path"]),
+            suite=str(members["suite"]),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
@@ -41,10 +62,12 @@ class Package:
         fields: its paragraph: field names as written (``Pre-Depends``) to values; folded lines
             keep their newlines.
         pin: its content; None for one that is installed and need not be fetched.
+        priority: apt's, of where it is on offer (apt_preferences(5)).
     """
 
     fields: Mapping[str, str]
     pin: Pin | None = None
+    priority: int = 500
 
     @property
     def name(self) -> str:
@@ -68,10 +91,6 @@ class Package:
 class PackageIndex(Protocol):
     """What the archives offer for one architecture (and for ``all``)."""
 
-    def candidate(self, name: str) -> Package | None:
-        """The version apt would take: the highest of those of the highest pin priority."""
-        ...
-
     def versions(self, name: str) -> Sequence[Package]:
         """Every version on offer, the highest first."""
         ...
@@ -79,3 +98,23 @@ class PackageIndex(Protocol):
     def providers(self, name: str) -> Sequence[Package]:
         """Candidates that say ``Provides: name``, by name; the real package is not among them."""
         ...
+
+    def names(self) -> Iterable[str]:
+        """The name of every package on offer, each once; virtual ones are not among them."""
+        ...
+
+    def first_mention(self, name: str) -> tuple[int, ...]:
+        """When apt hears of a package first, reading the archives' lists; later ones are larger.
+
+        Of providers that nothing else tells apart, apt takes the last.
+        """
+        ...
+
+
+def candidate(versions: Sequence[Package]) -> Package | None:
+    """The version apt would take: the highest of those of the highest priority.
+
+    Args:
+        versions: of one package, the highest first.
+    """
+    return max(versions, key=lambda package: package.priority, default=None)

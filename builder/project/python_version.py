@@ -15,6 +15,9 @@ _PIN = ".python-version"
 # 3.12, 3.12.1, 3.13t, cpython@3.12, cpython-3.12.1-linux-x86_64-gnu
 _PINNED = re.compile(r"(?:(?:cpython|python|cp)[@-]?)?(\d+)\.(\d+)(?![\d*]).*")
 _PATCHES = 100
+_MINORS = 100
+_USUAL_MINOR = 12
+"""That of the usual base."""
 
 
 def check_python(
@@ -50,6 +53,31 @@ def check_python(
             )
         if pin:
             return
+
+
+def wanted_python(pyproject: Pyproject, lock: Lock) -> tuple[int, int]:
+    """The minor version that a project is for, where its base does not decide.
+
+    What ``.python-version`` names; else that of the usual base where ``requires-python`` allows
+    it; else the next that it allows.
+
+    Raises:
+        SettingsError: ``requires-python`` is no specifier, or allows no Python 3.
+    """
+    for directory in (pyproject.directory, lock.directory):
+        pin = _pin(directory / _PIN)
+        if pin and (pinned := _minor(pin)):
+            return pinned
+        if pin:
+            break
+    for minor in (*range(_USUAL_MINOR, _MINORS), *reversed(range(_USUAL_MINOR))):
+        python = Python(version=(3, minor), path=f"/usr/local/bin/python3.{minor}")
+        if _accepts(pyproject, python, None):
+            return python.version
+    raise SettingsError(
+        f"{pyproject.path}: project.requires-python is {pyproject.requires_python!r}, "
+        "which no Python 3 is"
+    )
 
 
 def _patch_release(python: Python, version: str | None) -> Version | None:

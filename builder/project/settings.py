@@ -9,7 +9,8 @@ from typing import Any
 from builder.errors import SettingsError
 from builder.oci.reference import Reference
 from builder.project.pyproject import Pyproject
-from builder.project.values import FROM_ENVIRON, READERS, PartError, UnknownKeyError
+from builder.project.readers import PartError, UnknownKeyError
+from builder.project.values import FROM_ENVIRON, READERS
 from builder.settings import Settings
 
 _SHOWN = 80
@@ -18,7 +19,7 @@ _PREFIX = "BUILDER_"
 # Read elsewhere: where the store is, and who pushes.
 _OTHER_VARIABLES = {"BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"}
 # A variable has no other way to say a list than commas; TOML has one, and file names have commas.
-_LISTS = {"source", "ports", "extras", "groups", "tags", "outputs"}
+_LISTS = {"source", "ports", "extras", "groups", "tags", "outputs", "apt", "apt-accept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _choices(
     return [
         *(_Choice(key, value, f"{place}.{key}") for key, value in table.items()),
         *(
-            _Choice(key, environ[variable], f"environment variable {variable}")
+            _Choice(key, _from_variable(key, environ[variable]), f"environment variable {variable}")
             for variable, key in FROM_ENVIRON.items()
             if environ.get(variable)
         ),
@@ -73,6 +74,13 @@ def _choices(
             if value is not None and value != []
         ),
     ]
+
+
+def _from_variable(key: str, value: str) -> Any:
+    """What a variable says. A string in the file is one base, even when its path has commas."""
+    if key != "base":
+        return value
+    return [base for part in value.split(",") if (base := part.strip())]
 
 
 def _refuse_strings_for_lists(table: Mapping[str, Any], place: str) -> None:

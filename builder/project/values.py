@@ -1,23 +1,32 @@
 """Readers of single settings: each takes what TOML or a string gave and returns a typed value.
 
-A reader that refuses raises ``ValueError`` with what it expected, and for a part of a value where
-that part stands; ``builder.project.settings`` adds where the value itself came from.
+How a reader refuses: ``builder.project.readers``.
 """
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
 from builder.errors import ReferenceFormatError, SettingsError
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
+from builder.project import apt_values
+from builder.project.readers import (
+    PartError,
+    Reader,
+    each,
+    each_table,
+    keys,
+    list_of,
+    one_of,
+    part,
+    step,
+    text,
+)
 from builder.settings import HealthSettings, Include, PullPolicy, User
 from layers.compress import CODECS, Codec
 from layers.entries import ROOT, Owner
-
-Reader = Callable[[Any], Any]
 
 _APP = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_][\w.]*")
 _USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -26,65 +35,19 @@ _MAX_PORT = 65535
 _MAX_ID = 2**32 - 2
 # The kernel reads at most 127 characters of a script's first line on older systems.
 _MAX_WORKDIR = 100
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class UnknownKeyError(ValueError):
-    """A table holds a key that it may not hold; ``path`` leads to it: ``[1].mod``."""
-
-    def __init__(self, key: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"the key {key!r} is unknown")
-        self.key = key
-        self.known = known
-        self.path = _step(key)
-
-
-class PartError(ValueError):
-    """A part of a value is not what it must be; ``path`` leads to it: ``[1].mode``."""
-
-    def __init__(self, expectation: str, *, value: Any, path: str) -> None:
-        super().__init__(expectation)
-        self.value = value
-        self.path = path
-
-
-def _part(path: str, reader: Reader, value: Any) -> Any:
-    """Read a part of a value; a refusal says where the part stands."""
-    try:
-        return reader(value)
-    except (UnknownKeyError, PartError) as error:
-        error.path = f"{path}{error.path}"
-        raise
-    except ValueError as error:
-        raise PartError(str(error), value=value, path=path) from None
-
-
-def _step(key: str) -> str:
-    return f".{key if _BARE_KEY.fullmatch(key) else json.dumps(key)}"
-
-
-def _each(reader: Reader, value: list[Any]) -> tuple[Any, ...]:
-    return tuple(_part(f"[{index}]", reader, item) for index, item in enumerate(value))
-
-
-def text(value: Any) -> str:
-    """A string that is not empty."""
-    if not isinstance(value, str) or not value:
-        raise ValueError("expected a string that is not empty")
-    return value
-
-
-def list_of(reader: Reader, expectation: str = "expected a list of strings") -> Reader:
-    """A list; the environment gives its items separated by commas."""
-
-    def read(value: Any) -> tuple[Any, ...]:
-        if isinstance(value, str):
-            return tuple(reader(part.strip()) for part in value.split(",") if part.strip())
-        if not isinstance(value, list):
-            raise ValueError(expectation)
-        return _each(reader, value)
-
-    return read
+def bases(value: Any) -> tuple[str, ...]:
+    """One base, or the list of those that are tried in turn."""
+    if isinstance(value, str):
+        return (text(value),)
+    if not isinstance(value, list) or not value:
+        raise ValueError("expected a string that is not empty, or a list of them")
+    found = each(text, value)
+    for index, base in enumerate(found):
+        if base in found[:index]:
+            raise PartError("it is in the list already", value=base, path=f"[{index}]")
+    return found
 
 
 def command(value: Any) -> tuple[str, ...]:
@@ -118,7 +81,7 @@ def text_table(value: Any) -> dict[str, str]:
     for key in value:
         if not key or "=" in key or "\0" in key:
             raise ValueError(f"{key!r} cannot be a name")
-    return {key: _part(_step(key), _plain, item) for key, item in value.items()}
+    return {key: part(step(key), _plain, item) for key, item in value.items()}
 
 
 def _plain(value: Any) -> str:
@@ -127,17 +90,6 @@ def _plain(value: Any) -> str:
     if not isinstance(value, str | int | float) or "\0" in str(value):
         raise ValueError("expected a string")
     return str(value)
-
-
-def one_of(*choices: str) -> Reader:
-    """One of a few words."""
-
-    def read(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return str(value)
-
-    return read
 
 
 def codec(value: Any) -> Codec:
@@ -210,9 +162,9 @@ def user(value: Any) -> User:
     """``UID``, ``UID:GID``, ``root`` or a table with ``name``, ``uid`` and ``gid``."""
     if isinstance(value, dict):
         known = keys(value, "name", "uid", "gid")
-        name = _part(".name", _user_name, known.get("name", "app"))
-        uid = _part(".uid", _id, known.get("uid", 1001))
-        return User(name=name, uid=uid, gid=_part(".gid", _id, known.get("gid", uid)))
+        name = part(".name", _user_name, known.get("name", "app"))
+        uid = part(".uid", _id, known.get("uid", 1001))
+        return User(name=name, uid=uid, gid=part(".gid", _id, known.get("gid", uid)))
     owned = owner("0" if value == "root" else value)
     if owned == ROOT:
         return User(name="root", uid=0, gid=0)
@@ -239,9 +191,7 @@ def _id(value: Any) -> int:
 
 def include(value: Any) -> tuple[Include, ...]:
     """A list of tables with ``source``, ``destination``, ``mode`` and ``owner``."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError('expected a list of tables, such as [{source = "a", destination = "/b"}]')
-    return _each(_include, value)
+    return each_table(_include, value, '[{source = "a", destination = "/b"}]')
 
 
 def _include(table: dict[str, Any]) -> Include:
@@ -249,10 +199,10 @@ def _include(table: dict[str, Any]) -> Include:
     if "source" not in known or "destination" not in known:
         raise ValueError("expected both source and destination")
     return Include(
-        source=_part(".source", inside, known["source"]),
-        destination=_part(".destination", _destination, known["destination"]),
-        mode=_part(".mode", _mode, known["mode"]) if "mode" in known else None,
-        owner=_part(".owner", owner, known["owner"]) if "owner" in known else None,
+        source=part(".source", inside, known["source"]),
+        destination=part(".destination", _destination, known["destination"]),
+        mode=part(".mode", _mode, known["mode"]) if "mode" in known else None,
+        owner=part(".owner", owner, known["owner"]) if "owner" in known else None,
     )
 
 
@@ -274,10 +224,10 @@ def health(value: Any) -> HealthSettings:
     known = keys(value, "path", "expect", "env", "timeout")
     default = HealthSettings()
     return HealthSettings(
-        path=_part(".path", _url_path, known.get("path", default.path)),
-        expect=_part(".expect", _expected, known.get("expect", default.expect)),
-        env=_part(".env", text_table, known.get("env", {})),
-        timeout=_part(".timeout", _seconds, known.get("timeout", default.timeout)),
+        path=part(".path", _url_path, known.get("path", default.path)),
+        expect=part(".expect", _expected, known.get("expect", default.expect)),
+        env=part(".env", text_table, known.get("env", {})),
+        timeout=part(".timeout", _seconds, known.get("timeout", default.timeout)),
     )
 
 
@@ -306,17 +256,9 @@ def _expected(value: Any) -> dict[str, Any] | None:
     return value
 
 
-def keys(table: dict[str, Any], *known: str) -> dict[str, Any]:
-    """The table itself, when it holds no other keys."""
-    for key in table:
-        if key not in known:
-            raise UnknownKeyError(key, known)
-    return table
-
-
 READERS: dict[str, Reader] = {
     "app": app,
-    "base": text,
+    "base": bases,
     "base-mirror": text,
     "pull": lambda value: PullPolicy(one_of(*PullPolicy)(value)),
     "platform": platform,
@@ -335,12 +277,18 @@ READERS: dict[str, Reader] = {
     "tags": list_of(tag),
     "outputs": list_of(text),
     "health": health,
+    "apt": apt_values.requests,
+    "apt-mirror": apt_values.url,
+    "apt-sources": apt_values.sources,
+    "apt-snapshot": apt_values.snapshot,
+    "apt-docs": apt_values.docs,
+    "apt-accept": apt_values.names,
 }
 """Every key of ``[tool.builder]``; the field of ``Settings`` has ``_`` where the key has ``-``."""
 
 FROM_ENVIRON = {
     f"BUILDER_{key.upper().replace('-', '_')}": key
     for key in READERS
-    if key not in {"cmd", "entrypoint", "env", "labels", "include", "health"}
+    if key not in {"cmd", "entrypoint", "env", "labels", "include", "health", "apt-sources"}
 }
 """Environment variables that choose a setting; those with structure are pyproject's alone."""

@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from builder.errors import LayerError, RegistryError, TransportError
+from builder.errors import LayerError, RegistryError
 from builder.oci import media_types
 from builder.oci.document import MAX_DOCUMENT
 from builder.registry.auth import Authorization
 from builder.registry.hosts import Endpoint
 from builder.registry.refusal import refusal
-from builder.retry import Retry, Transient, retry_after
+from builder.retry import PASSING, Retry, Transient, passing, retry_after
 from builder.transport import Body, Request, Response, Transport
 from layers.digest import Digest
 
 _ACCEPT = ", ".join(sorted(media_types.INDEXES | media_types.MANIFESTS))
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,7 @@ class RegistryClient:
                 return answer
             with answer:
                 error = refusal(answer, attempt)
-        if error.status in _PASSING:
+        if error.status in PASSING:
             wait = retry_after(answer.headers.get("retry-after"))
             raise Transient(error, wait_seconds=wait)
         raise error
@@ -124,25 +123,6 @@ class RegistryClient:
                 raise
             answer.close()
             answer = self._transport.send(following)
-
-
-@contextmanager
-def passing() -> Iterator[None]:
-    """Turn errors that may pass by themselves into the signal to try again.
-
-    Raises:
-        Transient: with such an error inside.
-    """
-    try:
-        yield
-    except TransportError as error:
-        if error.transient:
-            raise Transient(error) from error
-        raise
-    except RegistryError as error:
-        if error.status in _PASSING:
-            raise Transient(error) from error
-        raise
 
 
 def _check_digest(raw: bytes, expected: str | None, attempt: str) -> None:

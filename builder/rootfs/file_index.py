@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from builder.errors import BaseError
 from builder.target import Libc, Python
@@ -26,9 +27,9 @@ class FileIndex:
         libc: the C library that the image's own programs use.
     """
 
-    directories: Mapping[str, DirEntry]
-    symlinks: Mapping[str, str]
-    files: Mapping[str, int]
+    directories: Mapping[str, DirEntry] = field(default_factory=dict)
+    symlinks: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)
     passwd: bytes = b""
     group: bytes = b""
     libc: Libc | None = None
@@ -41,6 +42,19 @@ class FileIndex:
                 if "python" in path and _PYTHON.fullmatch(path):
                     found.setdefault(path.rpartition("/")[0], []).append(path)
         object.__setattr__(self, "_interpreters", found)
+
+    @classmethod
+    def of_nodes(cls, nodes: Mapping[str, DirEntry | str | int]) -> Self:
+        """An index without accounts and C library: directories, targets of links, files' modes."""
+        return cls(
+            directories={path: node for path, node in nodes.items() if isinstance(node, DirEntry)},
+            symlinks={path: node for path, node in nodes.items() if isinstance(node, str)},
+            files={path: node for path, node in nodes.items() if isinstance(node, int)},
+        )
+
+    def stands(self, path: str) -> bool:
+        """Whether anything is at a path itself; no link is followed."""
+        return path in self.files or path in self.symlinks or path in self.directories
 
     def resolve(self, path: str) -> str:
         """Where a path leads when every symbolic link in it is followed.

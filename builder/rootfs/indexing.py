@@ -1,6 +1,7 @@
 """Making a base's file index from its layers, once per base: the store keeps it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -49,7 +50,7 @@ def compute_file_index(image: Image) -> FileIndex:
         LayerError: a layer is not what its digest or diff_id promises.
     """
     found = _scan(image, {*_ACCOUNTS, *APK_DATABASES})
-    index = _index(found)
+    index = FileIndex.of_nodes(found.nodes)
     places = {name: index.resolve(name) for name in _ACCOUNTS}
     elsewhere = {p for p in places.values() if p in index.files and p not in found.contents}
     if elsewhere:
@@ -57,10 +58,8 @@ def compute_file_index(image: Image) -> FileIndex:
         found.contents |= _scan(image, elsewhere).contents
     apk = b"".join(found.contents.get(path, b"") for path in APK_DATABASES)
     architecture = image.config.value.platform.architecture
-    return FileIndex(
-        directories=index.directories,
-        symlinks=index.symlinks,
-        files=index.files,
+    return replace(
+        index,
         passwd=found.contents.get(places["etc/passwd"], b""),
         group=found.contents.get(places["etc/group"], b""),
         libc=choose_libc(found.libcs.values(), architecture, apk),
@@ -75,15 +74,6 @@ def _scan(image: Image, wanted: set[str]) -> Filesystem:
             error.message,
             hint=error.hint or "delete that blob from the store; the next build fetches it again",
         ) from error
-
-
-def _index(found: Filesystem) -> FileIndex:
-    nodes = found.nodes
-    return FileIndex(
-        directories={path: node for path, node in nodes.items() if isinstance(node, DirEntry)},
-        symlinks={path: node for path, node in nodes.items() if isinstance(node, str)},
-        files={path: node for path, node in nodes.items() if isinstance(node, int)},
-    )
 
 
 def to_fact(index: FileIndex) -> dict[str, object]:

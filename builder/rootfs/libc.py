@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from builder.elf import MAGIC
 from builder.target import Libc
 
 LIBC_FILE = re.compile(r"(?:.*/)?(?:libc\.so\.6|libc-2\.\d+\.so|ld-musl-\w+\.so\.1)")
@@ -29,7 +30,6 @@ _MACHINES = {
     "arm64": 183,
     "riscv64": 243,
 }
-_ELF = b"\x7fELF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def recognise(path: str, data: bytes) -> LibcFile | None:
         path: its name tells the two kinds apart.
         data: the whole file.
     """
-    if not data.startswith(_ELF):
+    if not data.startswith(MAGIC):
         return None
     is_musl = path.rpartition("/")[2].startswith("ld-musl-")
     found = (_MUSL if is_musl else _GLIBC).search(data)

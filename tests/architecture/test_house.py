@@ -22,7 +22,6 @@ _ONLY_PLACES = {
     },
     "debian": {"builder/debian/"},
     "pysequoia": {"builder/debian/"},
-    "elftools": {"builder/elf.py"},
     "socket": {"builder/transport.py", "builder/health/"},
     "tests": set[str](),
     "second_brain": set[str](),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.base import registry_source
+from builder import parallel
 from builder.base.base import Base, BaseRequest
 from builder.base.find import find_base
 from builder.errors import BaseError, LayerError, RegistryError, TransportError, exit_code
@@ -241,12 +241,12 @@ def test_ctrl_c_leaves_nothing_half_written(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registry_source, "wait", interrupt)
+    monkeypatch.setattr(parallel, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         find(mirror, store)
     monkeypatch.undo()
     for thread in threading.enumerate():
-        if thread.name.startswith("pull"):
+        if thread.name.startswith("worker"):
             thread.join()
     assert not list(store.root.glob(".ingest-*"))
     assert find(mirror, store).digest == mirror.image.digest

@@ -133,7 +133,7 @@ def _as_shown(sent: str) -> str:
 def test_a_bug_is_shown_and_a_report_is_asked_for(place: Place) -> None:
     program = (
         "import sys, builder.cli, builder.cli.build as build\n"
-        "def broken(*_): raise AssertionError('the impossible')\n"
+        "def broken(*_, **__): raise AssertionError('the impossible')\n"
         "build.plan_build = broken\n"
         f"sys.argv[1:] = ['build', {str(place.project)!r}, '--no-load']\n"
         "builder.cli.run()\n"

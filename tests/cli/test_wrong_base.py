@@ -1,5 +1,6 @@
 """A base that cannot be had, or that is not what an image needs; a store that went bad."""
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,22 @@ def test_the_registry_s_name_is_unknown(place: Place) -> None:
     said = place.refused("--base", "nowhere.invalid/python:3", code=3)
     assert "error: base nowhere.invalid/python:3: cannot reach nowhere.invalid: " in said
     assert "trying again" not in said
+
+
+def test_the_next_base_is_taken_aloud(place: Place) -> None:
+    built = place.build(
+        "--base", "nowhere.invalid/python:3", "--base", place.environ["BUILDER_BASE"], "--json"
+    )
+    asking, warning, hint = place.plain(built.stderr).splitlines()[1:4]
+    assert asking == f"asking https://nowhere.invalid for nowhere.invalid/python:3 ({HOST})"
+    assert warning.startswith(
+        "warning: base nowhere.invalid/python:3: cannot reach nowhere.invalid: "
+    )
+    assert warning.endswith("; the next base is taken instead: BASE")
+    assert hint == (
+        "hint: the image will differ from one on nowhere.invalid/python:3; --locked refuses that"
+    )
+    assert json.loads(built.stdout)["base"]["name"] == place.environ["BUILDER_BASE"]
 
 
 def test_never_pulling_into_an_empty_store(place: Place) -> None:

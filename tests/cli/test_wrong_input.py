@@ -202,7 +202,8 @@ def test_a_wrong_value_names_the_place_it_stands_in(place: Place) -> None:
                 f"{SETTINGS}error: base: not an image reference: 'what is this?': "
                 "'what is this?' is not a repository name\n"
                 "hint: expected e.g. registry.example.com/team/app:1.0; or one of oci:DIR[:TAG], "
-                "oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], containers-storage:NAME\n"
+                "oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], containers-storage:NAME, "
+                "apt:SUITE\n"
             ),
         ),
         (

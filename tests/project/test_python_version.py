@@ -5,7 +5,7 @@ import pytest
 from builder.errors import SettingsError
 from builder.project.lock import Lock
 from builder.project.pyproject import read_pyproject
-from builder.project.python_version import check_python
+from builder.project.python_version import check_python, wanted_python
 from builder.target import Python
 
 PYTHON = Python(version=(3, 12), path="/usr/local/bin/python3.12")
@@ -156,3 +156,32 @@ def test_the_patch_release_that_the_base_names_may_be_excluded(tmp_path: Path) -
         f"the base {BASE} has Python 3.12.1"
     )
     assert caught.value.hint == HINT
+
+
+def wanted(root: Path, requires: str, pin: str | None = None) -> tuple[int, int]:
+    (root / "pyproject.toml").write_text(
+        f'[project]\nname = "demo"\nrequires-python = "{requires}"\n'
+    )
+    if pin:
+        (root / ".python-version").write_text(pin)
+    return wanted_python(read_pyproject(root), Lock(path=root / "uv.lock", packages=()))
+
+
+@pytest.mark.parametrize(
+    ("requires", "minor"),
+    [("", 12), (">=3.9", 12), (">=3.13", 13), (">=3.9,<3.12", 11), ("==3.10.*", 10), ("<4", 12)],
+)
+def test_a_project_is_for_the_usual_python_or_the_next(
+    requires: str, minor: int, tmp_path: Path
+) -> None:
+    assert wanted(tmp_path, requires) == (3, minor)
+
+
+@pytest.mark.parametrize(("pin", "minor"), [("3.13", 13), ("cpython@3.11.4", 11), ("pypy", 12)])
+def test_what_the_project_pins_is_what_it_is_for(pin: str, minor: int, tmp_path: Path) -> None:
+    assert wanted(tmp_path, ">=3.9", pin) == (3, minor)
+
+
+def test_a_project_for_no_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="which no Python 3 is"):
+        wanted(tmp_path, ">=4")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builder.project.values import FROM_ENVIRON, READERS
-from builder.settings import HealthSettings, Include, Settings, User
+from builder.settings import AptSourceSettings, HealthSettings, Include, Settings, User
 from layers.compress import ZSTD
 from layers.entries import Owner
 from tests.project.pyprojects import settings_of
@@ -13,7 +13,12 @@ from tests.project.pyprojects import settings_of
 # Every key: as TOML and what it means, then as the environment gives it, then as a flag does.
 KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
     "app": ('"a.b:app"', "a.b:app", ("c:app", "c:app"), ("d:app.wsgi", "d:app.wsgi")),
-    "base": ('"python:3.13"', "python:3.13", ("oci:base", "oci:base"), ("b", "b")),
+    "base": (
+        '"python:3.13"',
+        ("python:3.13",),
+        ("oci:base, apt:trixie,", ("oci:base", "apt:trixie")),
+        (["b,c", "d"], ("b,c", "d")),
+    ),
     "base-mirror": ('"http://m"', "http://m", ("http://n", "http://n"), ("o", "o")),
     "pull": ('"always"', "always", ("never", "never"), ("missing", "missing")),
     "platform": (
@@ -73,6 +78,48 @@ KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
         None,
         ({"expect": {"a": 1}}, HealthSettings(expect={"a": 1})),
     ),
+    "apt": (
+        '["libpq5", "g++=4:12.2.0-3", "libgl1=1.6.0-1~deb12u1+b1"]',
+        ("libpq5", "g++=4:12.2.0-3", "libgl1=1.6.0-1~deb12u1+b1"),
+        ("git, 7zip=22.01", ("git", "7zip=22.01")),
+        (["curl"], ("curl",)),
+    ),
+    "apt-mirror": (
+        '"http://m.test:3142/debian/"',
+        "http://m.test:3142/debian",
+        ("https://[::1]:8/a%20b/~c", "https://[::1]:8/a%20b/~c"),
+        ("http://n", "http://n"),
+    ),
+    "apt-sources": (
+        (
+            '[{ uri = "http://m/debian/", suites = ["bookworm", "stable/updates", "bookworm"] },'
+            ' { uri = "https://n", suites = ["trixie"], components = ["main", "contrib"],'
+            ' keyring = "./keys//team.asc" },'
+            ' { uri = "https://n", suites = ["sid"], keyring = "/usr/share/keyrings/k.gpg" }]'
+        ),
+        (
+            AptSourceSettings(uri="http://m/debian", suites=("bookworm", "stable/updates")),
+            AptSourceSettings(
+                uri="https://n",
+                suites=("trixie",),
+                components=("main", "contrib"),
+                keyring="keys/team.asc",
+            ),
+            AptSourceSettings(
+                uri="https://n", suites=("sid",), keyring="/usr/share/keyrings/k.gpg"
+            ),
+        ),
+        None,
+        ([], ()),
+    ),
+    "apt-snapshot": (
+        "2025-05-20",
+        "20250520T000000Z",
+        ("20241231T235959Z", "20241231T235959Z"),
+        ("2024-02-29", "20240229T000000Z"),
+    ),
+    "apt-docs": ("true", True, ("false", False), ("true", True)),
+    "apt-accept": ('["dbus", "dbus"]', ("dbus",), ("a1,b2", ("a1", "b2")), (["c++"], ("c++",))),
 }
 
 
@@ -104,6 +151,12 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
     assert getattr(settings_of(tmp_path, builder, environ=variables, flags=flags), field) == wanted
 
 
+def test_a_base_may_be_a_list_and_a_path_with_commas(tmp_path: Path) -> None:
+    listed = settings_of(tmp_path, '[tool.builder]\nbase = ["python:3.13", "apt:trixie"]\n')
+    assert listed.base == ("python:3.13", "apt:trixie")
+    assert settings_of(tmp_path, '[tool.builder]\nbase = "oci:a,b"\n').base == ("oci:a,b",)
+
+
 def test_flags_not_given_and_empty_variables_choose_nothing(tmp_path: Path) -> None:
     chosen = settings_of(
         tmp_path,
@@ -111,7 +164,7 @@ def test_flags_not_given_and_empty_variables_choose_nothing(tmp_path: Path) -> N
         environ={"BUILDER_BASE": "", "BUILDER_STORE": "/somewhere", "BUILDER_CMD": ""},
         flags={"base": None, "tags": []},
     )
-    assert chosen == Settings(base="mine", tags=("a",))
+    assert chosen == Settings(base=("mine",), tags=("a",))
 
 
 def test_the_house_s_defaults() -> None:

@@ -10,6 +10,7 @@ from tests.project.pyprojects import refused
 APP = 'expected "module:attribute", such as "second_brain.main:app"'
 STRINGS = "expected a list of strings"
 STRING = "expected a string that is not empty"
+BASES = "expected a string that is not empty, or a list of them"
 COMMAND = 'expected a list of strings, such as ["python", "-m", "app"]'
 PORT = 'expected ports such as 8000 or "8000/udp"'
 ABSOLUTE = 'expected an absolute path in the image, such as "/app"'
@@ -30,8 +31,12 @@ PLATFORM = 'expected "os/architecture", such as "linux/arm64"'
         ('app = "main"', "app", "main", APP),
         ('app = "a-b:app"', "app", "a-b:app", APP),
         ('app = "a:"', "app", "a:", APP),
-        ("base = 3.12", "base", 3.12, STRING),
+        ("base = 3.12", "base", 3.12, BASES),
         ('base = ""', "base", "", STRING),
+        ("base = []", "base", [], BASES),
+        ("base = {}", "base", {}, BASES),
+        ('base = ["a", 1]', "base[1]", 1, STRING),
+        ('base = ["a", "b", "a"]', "base[2]", "a", "it is in the list already"),
         ("base-mirror = []", "base-mirror", [], STRING),
         ('pull = "sometimes"', "pull", "sometimes", "expected one of missing, always, never"),
         ("pull = []", "pull", [], "expected one of missing, always, never"),
@@ -170,7 +175,7 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "place", "hint"),
     [
-        ('aap = "a:b"', "aap", "did you mean app?"),
+        ('apps = "a:b"', "apps", "did you mean app?"),
         ('base_mirror = "x"', "base_mirror", "did you mean base-mirror?"),
         ("comand = []", "comand", "did you mean cmd?"),
         ("user.id = 1", "user.id", "did you mean uid?"),
@@ -197,6 +202,10 @@ def test_messages_name_the_variable_or_the_flag(tmp_path: Path) -> None:
     assert message == f"environment variable BUILDER_PORTS: got '80,http'; {PORT}"
     message, _ = refused(tmp_path, flags={"platform": "arm64"})
     assert message == f"--platform: got 'arm64'; {PLATFORM}"
+    message, _ = refused(tmp_path, environ={"BUILDER_BASE": "a,b,a"})
+    assert message == "environment variable BUILDER_BASE[2]: got 'a'; it is in the list already"
+    message, _ = refused(tmp_path, flags={"base": ["a", "a"]})
+    assert message == "--base: got 'a'; it is in the list already"
     message, _ = refused(tmp_path, flags={"tags": ["ok", "a b"]})
     assert message == (
         "--tag: got 'a b'; 'a b' is not a repository name; "
@@ -239,7 +248,9 @@ def test_a_name_with_a_digest_is_refused(tmp_path: Path) -> None:
     assert message == f"--tag: got {tag!r}; {said}"
 
 
-@pytest.mark.parametrize("key", ["source", "ports", "extras", "groups", "tags", "outputs"])
+@pytest.mark.parametrize(
+    "key", ["source", "ports", "extras", "groups", "tags", "outputs", "apt", "apt-accept"]
+)
 def test_a_string_in_the_file_is_no_list(key: str, tmp_path: Path) -> None:
     message, hint = refused(tmp_path, f'[tool.builder]\n{key} = "1,2"\n')
     assert message == f"pyproject.toml: tool.builder.{key}: got '1,2'; expected a list"

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,35 +65,47 @@ class FaultyServer:
 def faulty_server() -> Iterator[FaultyServer]:
     """Run one on a loopback port."""
 
+    def answer(asked: Asked) -> Answer:
+        server.asked.append(asked)
+        return server.take(asked.path)
+
+    with answering(answer) as host:
+        server = FaultyServer(host)
+        yield server
+
+
+@contextlib.contextmanager
+def answering(answer: Callable[[Asked], Answer]) -> Iterator[str]:
+    """Serve on a loopback port whatever ``answer`` gives; host and port."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.asked.append(Asked(self.command, self.path, headers, self.rfile.read(length)))
-            self._say(server.take(self.path))
+            body = self.rfile.read(length)
+            self._say(answer(Asked(self.command, self.path, headers, body)))
 
         do_PUT = do_GET  # noqa: N815 - the names that the base class looks for
 
-        def _say(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
+        def _say(self, said: Answer) -> None:
+            self.send_response(said.status)
+            for name, value in said.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) + answer.promised))
+            self.send_header("Content-Length", str(len(said.body) + said.promised))
             self.end_headers()
-            self.wfile.write(answer.body)
-            self.close_connection = bool(answer.promised)
+            self.wfile.write(said.body)
+            self.close_connection = bool(said.promised)
 
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        server = FaultyServer(f"127.0.0.1:{http.server_address[1]}")
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield server
+            yield f"127.0.0.1:{http.server_address[1]}"
         finally:
             http.shutdown()
             thread.join()

@@ -1,0 +1,1 @@
+"""Debian archives: their sources, signatures, indexes and packages."""

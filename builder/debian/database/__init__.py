@@ -1,0 +1,1 @@
+"""dpkg's database: what a root says is installed in it."""

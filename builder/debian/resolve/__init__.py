@@ -1,0 +1,1 @@
+"""Which packages are needed, as apt would choose them."""

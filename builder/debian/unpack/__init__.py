@@ -1,0 +1,1 @@
+"""The content of packages, laid on a root as dpkg would."""

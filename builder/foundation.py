@@ -1,0 +1,161 @@
+"""What an image stands on: its base and the system packages, as locked or as found now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from builder.base.base import AptRequest, Base, BaseRequest
+from builder.base.find import find_first_base
+from builder.debian.package import Pin
+from builder.errors import LockError
+from builder.events import Caution, EventSink
+from builder.image_lock import LockedImage, drift, image_lock_path, sources_digest
+from builder.oci.platform import Platform
+from builder.plan import Application
+from builder.project.python_version import wanted_python
+from builder.settings import PullPolicy
+from builder.workshop import Workshop
+
+_RELOCK = "bring it up to date: python -m builder lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """A base, and the packages that it lacks."""
+
+    base: Base
+    packages: tuple[Pin, ...] = ()
+
+
+def lay_foundation(app: Application, shop: Workshop, *, locked: bool) -> Foundation:
+    """Base and packages: what ``image.lock`` pins, where it fits the settings; else what is found.
+
+    Args:
+        app: whose image it is.
+        shop: brings the base into its store.
+        locked: whether they have to be what ``image.lock`` pins.
+
+    Raises:
+        LockError: they have to be, and are not.
+        BuilderError: of the base, archive, package, registry, transport and settings kinds.
+    """
+    pinned = _fitting(app, shop.events, locked=locked)
+    base = _find(app, shop, pinned, strict=locked)
+    if pinned is not None and base.digest != pinned.digest:
+        # Its packages are those of the lock, so what differs is what uv gave.
+        python = f" with Python {base.image.config.value.env.get('PYTHON_VERSION')} of this machine"
+        _deviate(
+            f"{image_lock_path(app.pyproject)} pins {pinned.base} at {pinned.digest}; "
+            f"got {base.name} at {base.digest}{python if base.pins else ''}",
+            shop.events,
+            locked=locked,
+        )
+        pinned = None
+    packages = pinned.packages if pinned else _choose(app, base, shop)
+    return Foundation(base=base, packages=packages)
+
+
+def lock_foundation(app: Application, shop: Workshop, *, upgrade: bool) -> LockedImage:
+    """What ``image.lock`` shall say for the platform: what it said, as far as that still fits.
+
+    Args:
+        app: whose image it is.
+        shop: brings the base into its store.
+        upgrade: whether registries and archives are asked for what is newest instead, as they are
+            when nothing was locked yet.
+
+    Raises:
+        BuilderError: as for ``lay_foundation``; no base but the first of the list will do.
+    """
+    settings = app.settings
+    before = app.image_lock.image(_platform(app)) if app.image_lock and not upgrade else None
+    if before is None and settings.pull is PullPolicy.MISSING:
+        # What the store remembers may be old; a new lock begins with what is there now.
+        app = replace(app, settings=replace(settings, pull=PullPolicy.ALWAYS))
+    is_same_base = before is not None and before.base == settings.base[0]
+    base = _find(app, shop, before if is_same_base else None, strict=True)
+    return LockedImage(
+        platform=_platform(app),
+        base=settings.base[0],
+        digest=base.digest,
+        requested=settings.apt,
+        packages=_choose(app, base, shop, before.packages if before else ()),
+        base_packages=base.pins,
+        sources=sources_digest(settings.apt_sources, settings.apt_snapshot),
+    )
+
+
+def _choose(
+    app: Application, base: Base, shop: Workshop, preferred: Sequence[Pin] = ()
+) -> tuple[Pin, ...]:
+    if not app.settings.apt:
+        return ()
+    # What reads archives takes a tenth of a second to import, and most images need none.
+    from builder.system import Dock, choose  # noqa: PLC0415
+
+    project = app.pyproject.directory
+    dock = Dock(base=base, settings=app.settings, project=project, shop=shop)
+    return choose(dock, preferred=preferred)
+
+
+def _fitting(app: Application, events: EventSink, *, locked: bool) -> LockedImage | None:
+    """What is locked for the platform, if it fits the settings."""
+    path = image_lock_path(app.pyproject)
+    if app.image_lock is None:
+        if locked:
+            raise LockError(f"there is no {path}", hint="make one: python -m builder lock")
+        return None
+    pinned = app.image_lock.image(_platform(app))
+    if pinned is None:
+        _deviate(f"{path} locks nothing for {_platform(app)}", events, locked=locked)
+        return None
+    settings = app.settings
+    found = drift(
+        pinned,
+        base=settings.base[0],
+        requested=settings.apt,
+        sources=sources_digest(settings.apt_sources, settings.apt_snapshot),
+    )
+    if found is not None:
+        _deviate(f"{path} does not fit the settings: {found}", events, locked=locked)
+        return None
+    return pinned
+
+
+def _deviate(message: str, events: EventSink, *, locked: bool) -> None:
+    if locked:
+        raise LockError(message, hint=_RELOCK)
+    events(Caution(f"{message}; taking what is found now", _RELOCK))
+
+
+def _find(app: Application, shop: Workshop, pinned: LockedImage | None, *, strict: bool) -> Base:
+    """The first base that can be had; of the first in the list, what is pinned."""
+    first, *others = app.settings.base
+    return find_first_base(
+        [_request(app, first, pinned), *(_request(app, source) for source in others)],
+        strict=strict,
+        store=shop.store,
+        run=shop.run,
+        events=shop.events,
+    )
+
+
+def _request(app: Application, source: str, pinned: LockedImage | None = None) -> BaseRequest:
+    settings = app.settings
+    return BaseRequest(
+        source=source,
+        platform=_platform(app),
+        policy=settings.pull,
+        mirror=settings.base_mirror,
+        digest=pinned.digest if pinned else None,
+        apt=AptRequest(
+            settings=settings,
+            project=app.pyproject.directory,
+            python=wanted_python(app.pyproject, app.lock),
+            pins=pinned.base_packages if pinned else (),
+        ),
+    )
+
+
+def _platform(app: Application) -> Platform:
+    chosen = app.settings.platform
+    return Platform.parse(chosen) if chosen else Platform.host()

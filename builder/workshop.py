@@ -1,0 +1,22 @@
+"""What every step of a build works with."""
+
+from dataclasses import dataclass
+
+from builder.events import EventSink
+from builder.process import CommandRunner
+from builder.store.layout import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """The tools at hand.
+
+    Attributes:
+        store: keeps what was fetched and made.
+        run: starts processes.
+        events: told what happens.
+    """
+
+    store: Store
+    run: CommandRunner
+    events: EventSink
