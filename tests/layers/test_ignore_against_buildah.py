@@ -8,6 +8,7 @@ the difference is, and why; unless the reason says otherwise, current Docker doe
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -264,6 +265,13 @@ DEVIATIONS = {
 }
 
 
+# buildah copies in a process of its own, which ends as soon as it refuses a pattern. When buildah
+# is still writing to it then, all it reports is its broken pipe, and the reason is lost: that
+# answer says nothing about the pattern, so it is asked for another.
+_RACED = re.compile(r"copier subprocess: write .*broken pipe")
+_TRIES = 5
+
+
 class RefusedError(Exception):
     pass
 
@@ -284,14 +292,17 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     def run(text: str) -> set[str]:
         (context / ".dockerignore").write_text(text)
         out = home / "out"
-        shutil.rmtree(out, ignore_errors=True)
         options = ("--quiet", f"--output=type=local,dest={out}", f"--file={home}/Containerfile")
-        done = subprocess.run(
-            [*buildah, "build", *options, context], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise RefusedError(done.stderr)
-        return _files(out)
+        for _ in range(_TRIES):
+            shutil.rmtree(out, ignore_errors=True)
+            done = subprocess.run(
+                [*buildah, "build", *options, context], capture_output=True, text=True, check=False
+            )
+            if not done.returncode:
+                return _files(out)
+            if not _RACED.search(done.stderr):
+                raise RefusedError(done.stderr)
+        raise AssertionError(f"buildah said {_TRIES} times nothing but that its pipe broke")
 
     return run
 
@@ -324,10 +335,7 @@ def test_departs_from_buildah_only_as_recorded(build: Build, case: Deviation) ->
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 def test_refuses_what_buildah_refuses(build: Build, text: str) -> None:
-    with pytest.raises(
-        RefusedError,
-        match=r"syntax error in pattern|illegal exclusion pattern|copier subprocess: write",
-    ):
+    with pytest.raises(RefusedError, match=r"syntax error in pattern|illegal exclusion pattern"):
         build(text)
     with pytest.raises(ContentError):
         IgnoreRules.parse(text)
