@@ -27,7 +27,7 @@ def run(*argv: str | Path, environ: Mapping[str, str] | None = None) -> str:
     """A command's stdout; what it said on stderr when it fails."""
     done = subprocess.run(
         list(map(str, argv)),
-        env={**os.environ, **engine_environ(), **_own_storage(), **(environ or {})},
+        env={**os.environ, **engines(), **(environ or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -38,7 +38,7 @@ def run(*argv: str | Path, environ: Mapping[str, str] | None = None) -> str:
 
 
 @cache
-def _own_storage() -> dict[str, str]:
+def engines() -> dict[str, str]:
     """Engines with a storage of the benchmark's own: what it removes is never anybody else's."""
     root = Path(tempfile.mkdtemp(prefix="bench-storage-", dir="/var/tmp"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
@@ -46,7 +46,7 @@ def _own_storage() -> dict[str, str]:
     file.write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{root}/graph"\nrunroot = "{root}/run"\n'
     )
-    return {"CONTAINERS_STORAGE_CONF": str(file)}
+    return {**engine_environ(), "CONTAINERS_STORAGE_CONF": str(file)}
 
 
 class Builder(Protocol):

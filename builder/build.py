@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +13,15 @@ from builder.base.base import Base
 from builder.base.target import find_target
 from builder.contents import gather, pack
 from builder.debian.package import Pin
-from builder.errors import InstallError
+from builder.errors import BuilderError, InstallError
 from builder.events import Caution, Notice, step
 from builder.foundation import lay_foundation
 from builder.image_lock import image_lock_path, read_image_lock
+from builder.oci.descriptor import Descriptor
+from builder.oci.document import canonical_json
 from builder.oci.image import Image
+from builder.oci.image_config import parse_image_config
+from builder.oci.manifest import parse_manifest
 from builder.plan import SYSTEM, Application, BuildPlan, make_plan
 from builder.project.compile import Compiler
 from builder.project.install import Installation, Staged, built_here, install
@@ -32,11 +36,16 @@ from builder.project.settings import read_settings
 from builder.project.source import find_source
 from builder.settings import Settings
 from builder.store.layout import Store
+from builder.store.packing import stored_layer
 from builder.target import Target
 from builder.units import decimal
 from builder.workshop import Workshop
+from layers.digest import Digest
 from layers.layer import Layer
 
+_BUILT = "built"
+_PASSING = ("BUILDER_", "PWD", "OLDPWD", "SHLVL")
+"""Beginnings of variables' names: our own, whose settings are in the plan, and a shell's."""
 _NO_SPACE = os.strerror(errno.ENOSPC)
 
 
@@ -122,6 +131,8 @@ def build(planned: Planned, shop: Workshop) -> Image:
     with shop.store.staging() as staging, _roomy(shop.store):
         with step(shop.events, "uv sync --frozen --no-dev") as done:
             staged, interpreter = _install(planned, staging, shop)
+            if made_here := built_here(planned.app.lock, staged):
+                shop.events(_made_here(made_here))
             done.detail = "third-party distributions and the project, each on its own"
         with step(shop.events, "relocate and compile") as done:
             compiler = Compiler(
@@ -146,8 +157,56 @@ def build(planned: Planned, shop: Workshop) -> Image:
         done.detail = str(image.digest)
     with step(shop.events, "store") as done:
         keep(image, planned.plan, shop.store)
+        if not made_here:
+            _remember_built(image, planned, shop)
         done.detail = f"{shop.store.root}, {decimal(image.size)} in all"
     return image
+
+
+def find_built(planned: Planned, shop: Workshop) -> Image | None:
+    """What ``build`` would give, when it did so before and everything is still in the store.
+
+    Never for an image with distributions that were built here: what made them is not in the plan.
+    """
+    store = shop.store
+    fact = store.fact(_BUILT, _built_key(planned, shop)) or {}
+    try:
+        manifest = Descriptor.parse(fact.get("manifest"), "remembered image")
+        document = parse_manifest(store.read(manifest), manifest.media_type)
+        config = parse_image_config(store.read(document.value.config))
+        inherited = planned.base.image.layers
+        pairs = zip(document.value.layers, config.value.diff_ids, strict=True)
+        added = [stored_layer(*pair, store) for pair in pairs][len(inherited) :]
+        image = Image(document, config, (*inherited, *added))
+        if not all(store.has(Descriptor.of_layer(layer)) for layer in added):
+            return None
+    except (BuilderError, ValueError):
+        # Whatever is wrong with what was kept, building again puts it right.
+        return None
+    keep(image, planned.plan, store)
+    return image
+
+
+def _remember_built(image: Image, planned: Planned, shop: Workshop) -> None:
+    fact: dict[str, object] = {"manifest": image.descriptor.to_json()}
+    shop.store.remember(_BUILT, _built_key(planned, shop), fact)
+
+
+def _built_key(planned: Planned, shop: Workshop) -> str:
+    """The plan's key, and what a build sees beside it: the interpreter and the environment.
+
+    A build backend may look at any variable; another one costs a build, never a wrong image.
+    """
+    python, project = planned.target.python, planned.app.pyproject.directory
+    interpreter = find_interpreter(python, project=project, run=shop.run)
+    seen = {
+        "plan": str(planned.plan.key),
+        "interpreter": shop.run([str(interpreter), "-VV"]).stdout,
+        "environ": {
+            n: value for n, value in os.environ.items() if n != "_" and not n.startswith(_PASSING)
+        },
+    }
+    return str(Digest.of(canonical_json(seen)))
 
 
 def keep(image: Image, plan: BuildPlan, store: Store) -> None:
@@ -190,6 +249,13 @@ def _roomy(store: Store) -> Iterator[None]:
         raise InstallError(error.message, hint=hint) from error
 
 
+def _made_here(names: Sequence[str]) -> Caution:
+    return Caution(
+        f"built on this machine, for want of a wheel: {', '.join(names)}",
+        "their bytes rest on the compilers here; elsewhere the digest may differ",
+    )
+
+
 def _install(planned: Planned, staging: Path, shop: Workshop) -> tuple[Staged, Path]:
     app, target = planned.app, planned.target
     project = app.pyproject.directory
@@ -205,13 +271,6 @@ def _install(planned: Planned, staging: Path, shop: Workshop) -> tuple[Staged, P
         environ={"SOURCE_DATE_EPOCH": str(max(app.revision.seconds, 315_532_800))},
     )
     staged = install(installation, into=staging, run=shop.run, events=shop.events)
-    if names := built_here(app.lock, staged):
-        shop.events(
-            Caution(
-                f"built on this machine, for want of a wheel: {', '.join(names)}",
-                "their bytes rest on the compilers here; elsewhere the digest may differ",
-            )
-        )
     if app.revision.commit is None:
         shop.events(Notice(f"created is {app.revision.created} ({app.revision.origin})"))
     return staged, interpreter

@@ -77,6 +77,7 @@ class TransportError(BuilderError):
         message: as for every error.
         transient: whether the same request may well succeed a moment later.
         unreached: whether no connection stood, so that nobody answered anything.
+        plain_http: whether TLS was spoken to a server that does not speak it at all.
         hint: as for every error.
     """
 
@@ -86,11 +87,13 @@ class TransportError(BuilderError):
         *,
         transient: bool = False,
         unreached: bool = False,
+        plain_http: bool = False,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.transient = transient
         self.unreached = unreached
+        self.plain_http = plain_http
 
 
 class RegistryError(BuilderError):
@@ -99,12 +102,16 @@ class RegistryError(BuilderError):
     Args:
         message: as for every error.
         status: the HTTP status code of the answer.
+        code: what the registry itself calls it, e.g. ``MANIFEST_UNKNOWN``; None when it does not.
         hint: as for every error.
     """
 
-    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int, code: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.code = code
 
 
 class ArchiveError(BuilderError):

@@ -131,7 +131,7 @@ def _find(app: Application, shop: Workshop, pinned: LockedImage | None, *, stric
     """The first base that can be had; of the first in the list, what is pinned."""
     first, *others = app.settings.base
     return find_first_base(
-        [_request(app, first, pinned), *(_request(app, source) for source in others)],
+        [_request(app, shop, first, pinned), *(_request(app, shop, each) for each in others)],
         strict=strict,
         store=shop.store,
         run=shop.run,
@@ -139,7 +139,9 @@ def _find(app: Application, shop: Workshop, pinned: LockedImage | None, *, stric
     )
 
 
-def _request(app: Application, source: str, pinned: LockedImage | None = None) -> BaseRequest:
+def _request(
+    app: Application, shop: Workshop, source: str, pinned: LockedImage | None = None
+) -> BaseRequest:
     settings = app.settings
     return BaseRequest(
         source=source,
@@ -153,6 +155,7 @@ def _request(app: Application, source: str, pinned: LockedImage | None = None) -
             python=wanted_python(app.pyproject, app.lock),
             pins=pinned.base_packages if pinned else (),
         ),
+        registries=shop.registries,
     )
 
 

@@ -1,6 +1,7 @@
 """Several things at a time, given up together."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
@@ -11,8 +12,11 @@ from typing import Any
 from builder.errors import TransportError
 from builder.events import Event, EventSink
 from builder.transport import Body
+from layers.digest import Digest
 
 _WORKERS = 4
+_GRACE_SECONDS = 5
+"""For the others to notice that one has failed; a server may keep them waiting for longer."""
 
 
 def in_parallel[T, R](
@@ -42,8 +46,9 @@ def in_parallel[T, R](
         stop.set()
         waiting.clear()
         if isinstance(error, Exception):
+            end = time.monotonic() + _GRACE_SECONDS
             for worker in workers:
-                worker.join()
+                worker.join(max(0.0, end - time.monotonic()))
         raise
 
 
@@ -113,8 +118,13 @@ class Stoppable:
             TransportError: the connection broke, or ``stop`` is set.
         """
         if self.stop.is_set():
-            raise TransportError("stopped: the pull was given up")
+            raise TransportError("stopped: given up, because something else failed")
         return self.body.read(size)
+
+    def verifies(self, digest: Digest, size: int) -> bool:
+        """Whether the body refuses to be another blob, so that nobody needs to hash it again."""
+        verifies = getattr(self.body, "verifies", None)
+        return verifies is not None and bool(verifies(digest, size))
 
     def close(self) -> None:
         """Let go of the connection."""

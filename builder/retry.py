@@ -13,6 +13,9 @@ from builder.events import EventSink, Notice, ignore
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP status codes that may be others a moment later."""
 
+_MOST_STEPS = 32
+"""How many times patience begins anew: not for ever, where each try brings one byte more."""
+
 type Failure = TransportError | RegistryError | ArchiveError
 
 
@@ -38,7 +41,7 @@ class Retry:
         tries: in all, the first one included.
         first_pause_seconds: doubled each time, then shortened by up to half at random, so that
             many builders that failed together do not come back together.
-        patience_seconds: no pause begins that would end later than this after the first try.
+        patience_seconds: of pauses, in all: what takes long for its size may still be tried again.
         events: told of every pause.
         sleep: how to pause, by seconds.
     """
@@ -49,33 +52,40 @@ class Retry:
     events: EventSink = ignore
     sleep: Callable[[float], None] = time.sleep
 
-    def run[T](self, operation: Callable[[], T]) -> T:
+    def run[T](self, operation: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """What ``operation`` returns, once it does not raise ``Transient``.
+
+        Args:
+            operation: tried until it works, or patience ends.
+            progress: how far it got; patience begins anew whenever that has grown.
 
         Raises:
             TransportError: it kept failing.
             RegistryError: it kept being refused, or has to wait longer than patience lasts.
             ArchiveError: the same, of an archive.
         """
-        started = time.monotonic()
-        for attempt in range(1, self.tries):
+        reached, steps, attempt, paused = progress(), 0, 1, 0.0
+        while True:
             try:
                 return operation()
             except Transient as signal:
+                if (now := progress()) > reached and steps < _MOST_STEPS:
+                    reached, steps, attempt, paused = now, steps + 1, 1, 0.0
                 pause = self._pause(attempt, signal)
-                if time.monotonic() - started + pause > self.patience_seconds:
+                paused += pause
+                if attempt >= self.tries or paused > self.patience_seconds:
                     raise _final(signal) from None
-                self.events(
-                    Notice(
-                        f"{signal.error.message}; trying again in {pause:.1f} s "
-                        f"({attempt} of {self.tries - 1})"
-                    )
-                )
+                self._tell(signal, pause, attempt)
                 self.sleep(pause)
-        try:
-            return operation()
-        except Transient as signal:
-            raise _final(signal) from None
+                attempt += 1
+
+    def _tell(self, signal: Transient, pause: float, attempt: int) -> None:
+        self.events(
+            Notice(
+                f"{signal.error.message}; trying again in {pause:.1f} s "
+                f"({attempt} of {self.tries - 1})"
+            )
+        )
 
     def _pause(self, attempt: int, signal: Transient) -> float:
         pause = self.first_pause_seconds * (1 << attempt - 1)
@@ -121,6 +131,6 @@ def retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, moment.timestamp() - time.time())

@@ -96,6 +96,22 @@ class AptSourceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """How registries are spoken with, beside what this machine's container tools say of it.
+
+    Attributes:
+        insecure: hosts, each ``host[:port]`` or a network such as ``10.0.0.0/8``, whose
+            certificates are not verified and that may speak plain http.
+        certs: a directory with one directory of certificates for every ``host[:port]``.
+        conf: a ``registries.conf`` in place of the user's or the system's.
+    """
+
+    insecure: tuple[str, ...] = ()
+    certs: str | None = None
+    conf: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a user may choose about an image.
 
@@ -128,6 +144,9 @@ class Settings:
         apt_snapshot: the moment whose archive counts, as ``20250520T000000Z``; now when None.
         apt_docs: whether documentation, man pages and locales of those packages are kept.
         apt_accept: packages that may come without what their maintainer scripts would have done.
+        insecure_registries: as in ``RegistrySettings``, like the two that follow.
+        registry_certs: a directory.
+        registries_conf: a file.
     """
 
     app: str | None = None
@@ -156,6 +175,16 @@ class Settings:
     apt_snapshot: str | None = None
     apt_docs: bool = False
     apt_accept: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_certs: str | None = None
+    registries_conf: str | None = None
+
+    @property
+    def registries(self) -> RegistrySettings:
+        """How registries are spoken with."""
+        return RegistrySettings(
+            insecure=self.insecure_registries, certs=self.registry_certs, conf=self.registries_conf
+        )
 
     @property
     def venv(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from builder.events import EventSink
 from builder.process import CommandRunner
+from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
 
 
@@ -15,8 +16,11 @@ class Workshop:
         store: keeps what was fetched and made.
         run: starts processes.
         events: told what happens.
+        registries: makes the clients of registries, as settings have it, so it comes once they
+            are read; without it only bases of this machine are found.
     """
 
     store: Store
     run: CommandRunner
     events: EventSink
+    registries: RegistryAccess | None = None

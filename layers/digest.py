@@ -155,9 +155,13 @@ class VerifyingReader:
 
 
 def verified(stream: BinaryIO, digest: Digest, size: int) -> BinaryIO:
-    """The stream, read through its digest once: as it is when it already does that."""
-    if isinstance(stream, VerifyingReader) and stream.verifies(digest, size):
-        return cast("BinaryIO", stream)
+    """The stream, read through its digest once: as it is when it says that it already does that.
+
+    What wraps such a stream says so by a method like ``VerifyingReader.verifies``.
+    """
+    verifies = getattr(stream, "verifies", None)
+    if verifies is not None and verifies(digest, size):
+        return stream
     return cast("BinaryIO", VerifyingReader(stream, digest, size))
 
 

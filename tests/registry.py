@@ -1,5 +1,6 @@
-"""Debian's real registry, ``docker-registry``, on a loopback port of its own."""
+"""Debian's real registry, ``docker-registry``, on a loopback port of its own, in four shapes."""
 
+import base64
 import ctypes
 import http.client
 import json
@@ -7,15 +8,26 @@ import re
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, get_args
+
+from tests.registry_client.certificates import Certificates
+from tests.registry_client.token_server import ISSUER, SERVICE, TokenServer, serve_tokens
+
+type Shape = Literal["open", "htpasswd", "token", "tls"]
+SHAPES: tuple[Shape, ...] = get_args(Shape.__value__)
+"""How a registry lets clients in: anyone, by Basic, by tokens, by client certificates over TLS."""
+
+USERNAME = "robot"
+PASSWORD = "opensesame, the password"
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 _ANSWERED = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3}) ')
+_OCI = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
 _MARK = "end-of-list-"
 _PATIENCE = 10.0
 _SALT = b"$2b$05$abcdefghijklmnopqrstuu"
@@ -33,12 +45,26 @@ class Request:
 class Registry:
     """A registry that keeps its blobs in ``storage`` and runs while its context is open.
 
-    Without ``users`` (names and passwords) it is open to everyone, else it asks for Basic
-    authentication.
+    It is open to everyone, unless it has one of these.
+
+    Args:
+        storage: made when it is not there; configuration and logs are kept there too.
+        users: names and passwords, for Basic authentication.
+        tokens: signs the tokens that the registry asks for.
+        certificates: it speaks TLS, and takes clients that have a certificate.
     """
 
-    def __init__(self, storage: Path, *, users: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        storage: Path,
+        *,
+        users: Mapping[str, str] | None = None,
+        tokens: TokenServer | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self.storage = storage
+        self.tokens = tokens
+        self.certificates = certificates
         self._users = users or {}
         self._access = storage / "access.log"
         self._log = storage / "registry.log"
@@ -53,7 +79,25 @@ class Registry:
     @property
     def url(self) -> str:
         """The address as HTTP clients have it."""
-        return f"http://{self.host}"
+        return f"{'https' if self.certificates else 'http'}://{self.host}"
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """The name and password of a user who may do everything; None when nobody is asked."""
+        users = self.tokens.users if self.tokens else self._users
+        return next(iter(users.items()), None)
+
+    @property
+    def certs_dir(self) -> Path | None:
+        """A ``certs.d`` that holds what clients of this registry need; None without TLS."""
+        return self.storage / "certs.d" if self.certificates else None
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection of the lowest kind, with a client certificate where one is wanted."""
+        if self.certificates is None:
+            return http.client.HTTPConnection(self.host, timeout=_PATIENCE)
+        context = self.certificates.client_context()
+        return http.client.HTTPSConnection(self.host, timeout=_PATIENCE, context=context)
 
     def __enter__(self) -> Self:
         self.storage.mkdir(parents=True, exist_ok=True)
@@ -71,6 +115,8 @@ class Registry:
         try:
             process = self._process
             self._host = _wait_for(lambda: self._address(process), self._log)
+            if self.certificates and self.certs_dir:
+                self.certificates.write_certs_d(self.certs_dir, self._host)
         except BaseException:
             self.stop()
             raise
@@ -83,6 +129,22 @@ class Registry:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def read(self, repository: str, path: str) -> bytes | None:
+        """What lies there, as someone who may do everything gets it; None when there is nothing.
+
+        Args:
+            repository: its name.
+            path: in it, e.g. ``manifests/latest``; a manifest is one of OCI's.
+        """
+        headers = {"Accept": _OCI, **self._permission(repository)}
+        with closing(self.connect()) as connection:
+            connection.request("GET", f"/v2/{repository}/{path}", headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        if answer.status not in {200, 404}:
+            raise RuntimeError(f"{repository}/{path}: {answer.status} {body!r}")
+        return body if answer.status == 200 else None
 
     def stop(self) -> None:
         """End the process; a test may do so early, to see what a dead registry looks like."""
@@ -102,8 +164,7 @@ class Registry:
         A line is written just after its answer is sent, so a request of our own ends the list.
         """
         mark = f"/{_MARK}{uuid.uuid4()}"
-        connection = http.client.HTTPConnection(self.host, timeout=_PATIENCE)
-        with closing(connection):
+        with closing(self.connect()) as connection:
             connection.request("GET", mark)
             connection.getresponse().read()
         lines = _wait_for(lambda: self._lines_up_to(mark), self._access)
@@ -113,11 +174,24 @@ class Registry:
         ]
         return [request for request in asked if _MARK not in request.path]
 
+    def _permission(self, repository: str) -> dict[str, str]:
+        if self.tokens:
+            token = self.tokens.token(USERNAME, [f"repository:{repository}:pull"])
+            return {"Authorization": f"Bearer {token}"}
+        if self.credentials:
+            basic = base64.b64encode(":".join(self.credentials).encode()).decode()
+            return {"Authorization": f"Basic {basic}"}
+        return {}
+
     def _lines_up_to(self, mark: str) -> list[str] | None:
         lines = self._access.read_text().splitlines()
         return lines if any(mark in line for line in lines) else None
 
     def _config(self) -> dict[str, object]:
+        # Port 0: the kernel chooses, so no other process can take the port first.
+        listen: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "of no use to anyone"}
+        if self.certificates:
+            listen["tls"] = _tls(self.certificates)
         config: dict[str, object] = {
             "version": "0.1",
             "log": {"level": "info", "formatter": "text", "accesslog": {"disabled": False}},
@@ -126,9 +200,10 @@ class Registry:
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },
-            # Port 0: the kernel chooses, so no other process can take the port first.
-            "http": {"addr": "127.0.0.1:0", "secret": "of no use to anyone"},
+            "http": listen,
         }
+        if self.tokens:
+            config["auth"] = {"token": _token_auth(self.tokens)}
         if self._users:
             passwords = self.storage / "htpasswd"
             lines = [f"{name}:{_bcrypt(password)}\n" for name, password in self._users.items()]
@@ -142,6 +217,40 @@ class Registry:
             raise RuntimeError(f"docker-registry exited {process.returncode}\n{log}")
         listening = _LISTENING.search(log)
         return listening[1] if listening else None
+
+
+@contextmanager
+def serve_shape(shape: Shape, storage: Path) -> Iterator[Registry]:
+    """A running registry of a shape; ``USERNAME`` may do everything where a user is asked for."""
+    users = {USERNAME: PASSWORD}
+    if shape == "token":
+        with (
+            serve_tokens(storage, users) as tokens,
+            Registry(storage, tokens=tokens) as registry,
+        ):
+            yield registry
+        return
+    certificates = Certificates.make(storage) if shape == "tls" else None
+    basic = users if shape == "htpasswd" else None
+    with Registry(storage, users=basic, certificates=certificates) as registry:
+        yield registry
+
+
+def _token_auth(tokens: TokenServer) -> dict[str, str]:
+    return {
+        "realm": tokens.realm,
+        "service": SERVICE,
+        "issuer": ISSUER,
+        "rootcertbundle": str(tokens.signer.certificate),
+    }
+
+
+def _tls(certificates: Certificates) -> dict[str, object]:
+    return {
+        "certificate": str(certificates.server.certificate),
+        "key": str(certificates.server.key),
+        "clientcas": [str(certificates.authority.certificate)],
+    }
 
 
 def _wait_for[T](ask: Callable[[], T | None], log: Path) -> T:

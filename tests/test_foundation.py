@@ -13,9 +13,11 @@ from builder.foundation import Foundation, lay_foundation, lock_foundation
 from builder.image_lock import LockedImage, with_image
 from builder.plan import Application
 from builder.process import run
+from builder.registry.access import RegistryAccess
 from builder.store.layout import Layout, Store
 from builder.workshop import Workshop
 from layers.digest import Digest
+from tests.base.access import open_access
 from tests.base.images import AMD64, PYTHON, ROOTFS, make_image
 from tests.debian.archives import LocalArchive
 from tests.debian_base import add_package, write_debian_base
@@ -32,6 +34,7 @@ class Ground:
     archive: LocalArchive
     base: str
     events: list[Event]
+    registries: RegistryAccess
 
     def app(self, apt: Sequence[str] = ("libpq5",), **settings: Any) -> Application:
         app = application(self.directory)
@@ -41,7 +44,7 @@ class Ground:
     @property
     def shop(self) -> Workshop:
         store = Store(self.directory / "store")
-        return Workshop(store=store, run=run, events=self.events.append)
+        return Workshop(store=store, run=run, events=self.events.append, registries=self.registries)
 
     def lay(self, app: Application, *, locked: bool = False) -> Foundation:
         return lay_foundation(app, self.shop, locked=locked)
@@ -63,8 +66,9 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     add_package(archive, "libpq5", "15.1")
     add_package(archive, "libgl1", "1.6")
     archive.publish()
-    with archive.serving():
-        yield Ground(tmp_path, archive, write_debian_base(tmp_path / "base", archive), [])
+    with archive.serving(), open_access() as registries:
+        base = write_debian_base(tmp_path / "base", archive)
+        yield Ground(tmp_path, archive, base, [], registries)
 
 
 def locked(app: Application, image: LockedImage) -> Application:

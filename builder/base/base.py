@@ -6,6 +6,7 @@ from pathlib import Path
 from builder.debian.package import Pin
 from builder.oci.image import Image
 from builder.oci.platform import Platform
+from builder.registry.access import RegistryAccess
 from builder.rootfs.file_index import FileIndex
 from builder.settings import PullPolicy, Settings
 from layers.digest import Digest
@@ -40,6 +41,8 @@ class BaseRequest:
         mirror: the address of a server that is asked in place of the reference's registry.
         digest: of the one manifest that will do, for registry references.
         apt: for ``apt:SUITE``.
+        registries: makes the clients for registry references, and is closed by its owner once
+            nobody opens the base's layers any more.
     """
 
     source: str
@@ -48,17 +51,19 @@ class BaseRequest:
     mirror: str | None = None
     digest: Digest | None = None
     apt: AptRequest | None = None
+    registries: RegistryAccess | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """A base image whose blobs are all in the store.
+    """A base image; its documents are in the store, and its layers there or at their registry.
 
     Attributes:
         name: a reference in full, or the source as it was written.
         is_published: whether the name means the same to everyone, as a registry reference does;
             a path on this machine has no place in an image.
-        image: its documents as they were fetched, its layers as the manifest names them.
+        image: its documents as they were fetched, its layers as the manifest names them; whoever
+            opens one that is not in the store reads it from the registry.
         files: its filesystem.
         pins: the packages that it was composed of; empty when it was found as it is.
     """

@@ -43,8 +43,10 @@ class DockerArchiveSource:
     path: Path
     reference: str | None
 
-    def bring(self, platform: Platform, store: Store) -> Descriptor:
+    def bring(self, platform: Platform | None, store: Store) -> Descriptor:
         """Copy the image from the archive, and write the manifest it lacks.
+
+        Without a platform, whatever it is for.
 
         Raises:
             BaseError: the file is no such archive, or does not hold one image of that name.
@@ -54,7 +56,8 @@ class DockerArchiveSource:
             with tree.open(saved.config) as file:
                 raw = file.read(MAX_DOCUMENT)
             config = parse_image_config(raw)
-            check_platform(config.value, platform)
+            if platform is not None:
+                check_platform(config.value, platform)
             if len(saved.layers) != len(config.value.diff_ids):
                 raise DocumentError(
                     f"manifest.json lists {len(saved.layers)} layers, "

@@ -1,7 +1,8 @@
 """From the user's words for a base to the base."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from builder.base.apt_source import AptBase
@@ -26,10 +27,12 @@ from builder.errors import (
     TransportError,
 )
 from builder.events import Caution, EventSink, ignore
+from builder.oci.descriptor import Descriptor
 from builder.process import CommandRunner
 from builder.process import run as run_process
 from builder.rootfs.indexing import file_index
 from builder.store.layout import Store
+from layers.entries import Content
 
 _SHAPES = {
     "oci": "oci:DIR[:TAG]",
@@ -48,12 +51,12 @@ def find_base(
     events: EventSink = ignore,
     run: CommandRunner = run_process,
 ) -> Base:
-    """The base image that was asked for, whole in the store, and its filesystem's index.
+    """The base image that was asked for, and its filesystem's index.
 
     Raises:
         BaseError: it is nowhere, is for another platform, or makes no sense.
         ReferenceFormatError: the source is neither a reference nor one of the other forms.
-        SettingsError: the mirror is no address.
+        SettingsError: the mirror is no address, or the registry is blocked.
         RegistryError: the registry does not give it.
         TransportError: the registry cannot be reached.
         EngineError: podman or skopeo failed.
@@ -105,11 +108,16 @@ def find_first_base(
 def _bring(request: BaseRequest, source: BaseSource, store: Store) -> Base:
     with _about(request.source):
         manifest = source.bring(request.platform, store)
-        image = load_image(manifest, store)
+        image = load_image(manifest, store, _layers_of(source, store))
         files = file_index(image, store)
     is_published = request.source.partition(":")[0] not in _OF_THIS_MACHINE
     pins = packages_of(manifest.digest, store) if isinstance(source, AptBase) else ()
     return Base(name=source.name, is_published=is_published, image=image, files=files, pins=pins)
+
+
+def _layers_of(source: BaseSource, store: Store) -> Callable[[Descriptor], Content] | None:
+    """Where a base's layers are, if they may be elsewhere than in the store."""
+    return partial(source.layer, store=store) if isinstance(source, RegistrySource) else None
 
 
 def _fallback(error: TransportError, given: BaseRequest, taken: BaseRequest) -> Caution:
@@ -194,6 +202,8 @@ def _about(source: str) -> Iterator[None]:
         ) from error
     except RegistryError as error:
         message = f"base {source}: {error.message}"
-        raise RegistryError(message, status=error.status, hint=error.hint) from error
+        raise RegistryError(
+            message, status=error.status, code=error.code, hint=error.hint
+        ) from error
     except (ArchiveError, BaseError, EngineError, LayerError, PackageError) as error:
         raise type(error)(f"base {source}: {error.message}", hint=error.hint) from error

@@ -1,6 +1,7 @@
 """From something that points at an image to the whole image in the store."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from builder.errors import BaseError
 from builder.oci import media_types
@@ -8,10 +9,11 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.document import MAX_DOCUMENT
 from builder.oci.image import Image
 from builder.oci.image_config import ImageConfig, parse_image_config
-from builder.oci.manifest import parse_index, parse_manifest
+from builder.oci.manifest import Manifest, parse_index, parse_manifest
 from builder.oci.platform import Platform
-from builder.store.layout import Store
-from builder.store.packing import stored_layer
+from builder.store.layout import Store, StoredBlob
+from builder.store.packing import known_layer
+from layers.entries import Content
 
 type Copy = Callable[[Sequence[Descriptor]], None]
 """Copies blobs into the store, all of them or raises; asked only for those that are not there."""
@@ -19,12 +21,13 @@ type Copy = Callable[[Sequence[Descriptor]], None]
 _MAX_NESTING = 4
 
 
-def take_in(top: Descriptor, platform: Platform, store: Store, copy: Copy) -> Descriptor:
+def take_in(top: Descriptor, platform: Platform | None, store: Store, copy: Copy) -> Descriptor:
     """Copy an image and what it is made of into the store.
 
     Args:
         top: points at a manifest, or at an index that has one for the platform.
-        platform: what the image has to run on.
+        platform: what the image has to run on; whatever it is for when None, and of several
+            the one for this machine.
         store: gets the blobs.
         copy: brings blobs from where the image is.
 
@@ -35,17 +38,35 @@ def take_in(top: Descriptor, platform: Platform, store: Store, copy: Copy) -> De
         BaseError: the image is for another platform, or a document is absurdly long.
         DocumentError: a document cannot be read, or an index has nothing for the platform.
     """
+    found, manifest = take_in_documents(top, platform, store, copy)
+    bring_missing(manifest.layers, store, copy)
+    return found
+
+
+def take_in_documents(
+    top: Descriptor, platform: Platform | None, store: Store, copy: Copy
+) -> tuple[Descriptor, Manifest]:
+    """Copy an image's documents into the store, and leave its layers where they are.
+
+    Returns:
+        What points at the manifest, and the manifest.
+
+    Raises:
+        BaseError: as for ``take_in``.
+        DocumentError: as for ``take_in``.
+    """
     found = top
     for _ in range(_MAX_NESTING):
         raw = _document(found, store, copy)
         if found.media_type not in media_types.INDEXES:
             break
-        found = parse_index(raw, found.media_type).value.select(platform)
+        found = parse_index(raw, found.media_type).value.select(platform or Platform.host())
     manifest = parse_manifest(_document(found, store, copy), found.media_type).value
     config = parse_image_config(_document(manifest.config, store, copy)).value
-    check_platform(config, platform)
-    _bring(manifest.layers, store, copy)
-    return Descriptor(media_type=found.media_type, digest=found.digest, size=found.size)
+    if platform is not None:
+        check_platform(config, platform)
+    pointer = Descriptor(media_type=found.media_type, digest=found.digest, size=found.size)
+    return pointer, manifest
 
 
 def check_platform(config: ImageConfig, wanted: Platform) -> None:
@@ -64,16 +85,24 @@ def check_platform(config: ImageConfig, wanted: Platform) -> None:
         )
 
 
-def is_complete(manifest: Descriptor, store: Store) -> bool:
-    """Whether an image is in the store, down to its last blob."""
+def is_complete(manifest: Descriptor, store: Store, *, without_layers: bool = False) -> bool:
+    """Whether an image is in the store, down to its last blob or but for its layers."""
     if not store.has(manifest):
         return False
     parts = parse_manifest(store.read(manifest), manifest.media_type).value
-    return all(store.has(part) for part in (parts.config, *parts.layers))
+    layers = () if without_layers else parts.layers
+    return all(store.has(part) for part in (parts.config, *layers))
 
 
-def load_image(manifest: Descriptor, store: Store) -> Image:
-    """An image that is in the store.
+def load_image(
+    manifest: Descriptor, store: Store, layer: Callable[[Descriptor], Content] | None = None
+) -> Image:
+    """An image whose documents are in the store.
+
+    Args:
+        manifest: points at its manifest.
+        store: has the documents.
+        layer: the content of a layer; what is in the store when nothing is said.
 
     Raises:
         DocumentError: its documents do not agree.
@@ -84,7 +113,8 @@ def load_image(manifest: Descriptor, store: Store) -> Image:
     config = parse_image_config(store.read(document.value.config))
     # Unequal numbers of layers and diff_ids are refused by Image.
     pairs = zip(document.value.layers, config.value.diff_ids, strict=False)
-    layers = tuple(stored_layer(descriptor, diff_id, store) for descriptor, diff_id in pairs)
+    content = layer or partial(StoredBlob, store)
+    layers = tuple(known_layer(blob, diff_id, content(blob)) for blob, diff_id in pairs)
     return Image(document, config, layers)
 
 
@@ -94,11 +124,12 @@ def _document(descriptor: Descriptor, store: Store, copy: Copy) -> bytes:
             f"{descriptor.media_type} {descriptor.digest} has {descriptor.size} bytes; "
             f"at most {MAX_DOCUMENT >> 20} MiB are read"
         )
-    _bring((descriptor,), store, copy)
+    bring_missing((descriptor,), store, copy)
     return store.read(descriptor)
 
 
-def _bring(descriptors: Sequence[Descriptor], store: Store, copy: Copy) -> None:
+def bring_missing(descriptors: Sequence[Descriptor], store: Store, copy: Copy) -> None:
+    """Copy the blobs that the store lacks."""
     # By digest: an image may hold the same layer twice.
     missing = {d.digest: d for d in descriptors if not store.has(d)}
     if missing:

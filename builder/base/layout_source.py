@@ -52,13 +52,15 @@ class OciArchiveSource:
             return bring_from_layout(tree, self.tag, platform, store)
 
 
-def bring_from_layout(tree: Tree, tag: str | None, platform: Platform, store: Store) -> Descriptor:
+def bring_from_layout(
+    tree: Tree, tag: str | None, platform: Platform | None, store: Store
+) -> Descriptor:
     """Copy an image from a layout into the store.
 
     Args:
         tree: the layout's files.
         tag: the image's name in the layout, or the tag in that name; None for the only image.
-        platform: what the image has to run on.
+        platform: what the image has to run on; whatever it is for when None.
         store: gets the blobs.
 
     Raises:
@@ -66,7 +68,7 @@ def bring_from_layout(tree: Tree, tag: str | None, platform: Platform, store: St
     """
     with tree.open("index.json") as file:
         raw = file.read(MAX_DOCUMENT)
-    top = _choose(parse_index(raw).value, tag, platform)
+    top = choose_image(parse_index(raw).value, tag, platform)
 
     def copy(descriptors: Sequence[Descriptor]) -> None:
         for descriptor in descriptors:
@@ -77,25 +79,42 @@ def bring_from_layout(tree: Tree, tag: str | None, platform: Platform, store: St
     return take_in(top, platform, store, copy)
 
 
-def _choose(index: Index, tag: str | None, platform: Platform) -> Descriptor:
+def choose_image(index: Index, tag: str | None, platform: Platform | None) -> Descriptor:
+    """What a layout's index has under a name.
+
+    Args:
+        index: of the layout.
+        tag: the image's name in the layout, or the tag in that name; None for the only image.
+        platform: decides between images of one name.
+
+    Raises:
+        BaseError: no image has that name, several do, or none was given and there are several.
+        DocumentError: none of that name is for the platform.
+    """
     names = sorted({_name(m) for m in index.manifests} - {""})
     offered = f"it holds: {', '.join(names)}" if names else "its images have no names"
     candidates = _named(index.manifests, tag) if tag else index.manifests
     if not candidates:
         wanted = f"no image named {tag!r}" if tag else "no image"
         raise BaseError(f"the layout holds {wanted}", hint=offered if names else None)
+    if len({m.digest for m in candidates}) == 1:
+        return candidates[0]
     if not tag and len({_name(m) for m in candidates}) > 1:
         raise BaseError(
             "the layout holds several images, and none was chosen",
             hint=f"put the name after the path, e.g. :{names[0]}; {offered}",
         )
-    if len({m.digest for m in candidates}) == 1:
-        return candidates[0]
     if any(m.platform is None for m in candidates):
         raise BaseError(
             f"the layout holds {len(candidates)} images of one name, and does not say for which "
             "platforms",
             hint=offered,
+        )
+    if platform is None:
+        known = ", ".join(str(m.platform) for m in candidates)
+        raise BaseError(
+            f"the layout holds {len(candidates)} images of one name, and no platform was chosen",
+            hint=f"choose with --platform: {known}",
         )
     return Index(manifests=tuple(candidates)).select(platform)
 

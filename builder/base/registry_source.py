@@ -2,28 +2,28 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from builder.base.base import BaseRequest
-from builder.base.intake import is_complete, take_in
-from builder.errors import BaseError, DocumentError, LayerError, StoreError, TransportError
+from builder.base.intake import bring_missing, is_complete, take_in_documents
+from builder.base.remote_blob import RemoteBlob
+from builder.base.servers import Servers
+from builder.errors import BaseError, DocumentError, LayerError, StoreError
 from builder.events import EventSink, Notice
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
-from builder.oci.document import parse_object
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.parallel import InTurn, Stoppable, in_parallel
 from builder.registry.client import RegistryClient
-from builder.registry.hosts import Endpoint, mirror_endpoint, registry_endpoint
-from builder.retry import Retry, passing
+from builder.rootfs.indexing import is_indexed
 from builder.settings import PullPolicy
-from builder.store.layout import Store
-from builder.transport import HttpTransport, Request, Response, Transport
+from builder.store.layout import Store, StoredBlob
+from builder.store.places import remember_places
 from layers.digest import Digest
+from layers.entries import Content
 
 _DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
 
@@ -32,22 +32,21 @@ _DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
 class RegistrySource:
     """A reference, at its registry or at a mirror, with the store asked first.
 
+    Documents always come into the store. Layers do when the base's file index is not known yet,
+    which is made of them; otherwise they are fetched when somebody opens them.
+
     Attributes:
         reference: which image.
+        servers: who may have it.
+        policy: when they are asked.
+        events: told when they are.
         pinned: the one manifest that will do, whatever the reference's tag means by now.
-        endpoint: which server.
-        policy: when the server is asked.
-        events: told when it is.
-        retry: how often a server is asked again.
-        connect: opens a transport, when one is needed at all.
     """
 
     reference: Reference
-    endpoint: Endpoint
+    servers: Servers
     policy: PullPolicy
     events: EventSink
-    retry: Retry
-    connect: Callable[[], Transport] = HttpTransport
     pinned: Digest | None = None
 
     @classmethod
@@ -56,19 +55,26 @@ class RegistrySource:
 
         Raises:
             ReferenceFormatError: it is none.
-            SettingsError: the mirror is none.
+            SettingsError: the mirror is none, or the registry is blocked.
         """
         reference = Reference.parse(request.source)
-        if request.mirror:
-            endpoint = mirror_endpoint(request.mirror)
-        else:
-            endpoint = registry_endpoint(reference.registry)
+        if request.registries is None:
+            raise AssertionError(f"{request.source}: nobody said how registries are reached")
+        servers = Servers(
+            # Which mirrors count may depend on whether a digest is asked for.
+            reference=replace(reference, digest=request.digest or reference.digest),
+            access=request.registries,
+            mirror=request.mirror,
+            # Layers may be opened by several threads.
+            events=InTurn(events),
+        )
+        # A mirror that is none, or a registry that is blocked, shows before anything is asked for.
+        servers.names()
         return cls(
             reference=reference,
-            endpoint=endpoint,
+            servers=servers,
             policy=request.policy,
             events=events,
-            retry=Retry(events=events),
             pinned=request.digest,
         )
 
@@ -95,16 +101,21 @@ class RegistrySource:
                 "and the pull policy is never",
                 hint="build once with --pull missing, or name a base that is on this machine",
             )
-        self.events(Notice(f"asking {self.endpoint} for {self.name} ({platform})"))
-        found = self._pull(platform, store)
+        found = self.servers.ask(lambda client: self._pull(client, platform, store))
         store.remember("base", self._key(platform), {"manifest": found.to_json()})
         return found
+
+    def layer(self, descriptor: Descriptor, store: Store) -> Content:
+        """A layer of the image that was brought; who may not pull finds it in the store."""
+        if self.policy is PullPolicy.NEVER:
+            return StoredBlob(store, descriptor)
+        return RemoteBlob(descriptor=descriptor, store=store, servers=self.servers)
 
     def _key(self, platform: Platform) -> str:
         if self.pinned:
             return f"{self.name} {platform} {self.pinned}"
         # What a tag means depends on who is asked; what a digest means does not.
-        where = "" if self.reference.digest else f" {self.endpoint}"
+        where = "" if self.reference.digest else f" {self.servers.names()}"
         return f"{self.name} {platform}{where}"
 
     def _remembered(self, platform: Platform, store: Store) -> Descriptor | None:
@@ -114,22 +125,23 @@ class RegistrySource:
         # Whatever is wrong with what was kept, pulling again puts it right.
         with contextlib.suppress(DocumentError, LayerError, StoreError):
             manifest = Descriptor.parse(fact.get("manifest"), "remembered base")
-            return manifest if is_complete(manifest, store) else None
+            lazily = self.policy is not PullPolicy.NEVER and is_indexed(manifest.digest, store)
+            return manifest if is_complete(manifest, store, without_layers=lazily) else None
         return None
 
-    def _pull(self, platform: Platform, store: Store) -> Descriptor:
-        # Pulling threads speak one at a time.
-        retry = replace(self.retry, events=InTurn(self.retry.events))
-        with closing(_Listening(self.connect())) as transport, transport.first_contact():
-            client = RegistryClient(transport, self.endpoint, retry)
-            repository = self.reference.repository
-            selector = str(self.pinned) if self.pinned else self.reference.selector
-            top = client.manifest(repository, selector)
-            digest = store.put(top.raw)
-            kind = _media_type(top.media_type, top.raw)
-            pointer = Descriptor(media_type=kind, digest=digest, size=len(top.raw))
-            pull = _Pull(client=client, repository=repository, store=store, retry=retry)
-            return take_in(pointer, platform, store, pull.all)
+    def _pull(self, client: RegistryClient, platform: Platform, store: Store) -> Descriptor:
+        self.events(Notice(f"asking {client.host} for {self.name} ({platform})"))
+        top = client.manifest(self.servers.reference.selector)
+        kind = top.kind(self.name)
+        digest = store.put(top.raw)
+        pointer = Descriptor(media_type=kind, digest=digest, size=len(top.raw))
+        pull = _Pull(client=client, store=store)
+        found, manifest = take_in_documents(pointer, platform, store, pull.all)
+        if not is_indexed(found.digest, store):
+            bring_missing(manifest.layers, store, pull.all)
+        layers = (layer.digest for layer in manifest.layers)
+        remember_places(store, client.host, client.repository, layers)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +149,7 @@ class _Pull:
     """Copies blobs from one repository into the store, several at a time."""
 
     client: RegistryClient
-    repository: str
     store: Store
-    retry: Retry
     stop: threading.Event = field(default_factory=threading.Event)
 
     def all(self, descriptors: Sequence[Descriptor]) -> None:
@@ -147,53 +157,7 @@ class _Pull:
 
     def _one(self, descriptor: Descriptor) -> None:
         if descriptor.media_type in _DOCUMENTS:
-            fetched = self.client.manifest(self.repository, str(descriptor.digest))
-            self.store.put(fetched.raw)
+            self.store.put(self.client.manifest(str(descriptor.digest)).raw)
             return
-        # A body that breaks is fetched anew; how long it takes is no reason to give up.
-        patient = replace(self.retry, patience_seconds=float("inf"))
-        patient.run(lambda: self._fetch(descriptor))
-
-    def _fetch(self, descriptor: Descriptor) -> None:
-        with self.client.blob(self.repository, descriptor.digest) as body, passing():
-            stoppable = cast("BinaryIO", Stoppable(body, self.stop))
-            self.store.add(stoppable, descriptor)
-
-
-@dataclass(slots=True)
-class _Listening:
-    """A transport that knows whether anybody answered yet."""
-
-    transport: Transport
-    heard: bool = False
-
-    def send(self, request: Request) -> Response:
-        response = self.transport.send(request)
-        self.heard = True
-        return response
-
-    def close(self) -> None:
-        self.transport.close()
-
-    @contextlib.contextmanager
-    def first_contact(self) -> Iterator[None]:
-        """A registry that answered was reached, whoever cannot be reached after that.
-
-        Its tokens and blobs may lie with other servers.
-        """
-        try:
-            yield
-        except TransportError as error:
-            error.unreached = error.unreached and not self.heard
-            raise
-
-
-def _media_type(announced: str, raw: bytes) -> str:
-    """A document's own word, else its sender's, else what its shape says."""
-    value = parse_object(raw, "the registry's answer")
-    kind = value.get("mediaType")
-    if isinstance(kind, str) and kind:
-        return kind
-    if announced in _DOCUMENTS:
-        return announced
-    return media_types.INDEX if "manifests" in value else media_types.MANIFEST
+        with self.client.blob(descriptor) as body:
+            self.store.add(cast("BinaryIO", Stoppable(body, self.stop)), descriptor)

@@ -16,7 +16,9 @@ class BaseSource(Protocol):
         ...
 
     def bring(self, platform: Platform, store: Store) -> Descriptor:
-        """Bring the whole image for a platform into the store, where it is not there yet.
+        """Bring the image for a platform into the store, as far as it is not there yet.
+
+        All of it, but for layers that the source is able to open later.
 
         Returns:
             What points at its manifest.

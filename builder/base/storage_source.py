@@ -30,8 +30,10 @@ class ContainersStorageSource:
     image: str
     run: CommandRunner
 
-    def bring(self, platform: Platform, store: Store) -> Descriptor:
+    def bring(self, platform: Platform | None, store: Store) -> Descriptor:
         """Have the image copied out of the storage, then into the store.
+
+        Without a platform, whatever it is for.
 
         Raises:
             BaseError: there is no such image, or neither tool.

@@ -50,12 +50,24 @@ def run() -> NoReturn:
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        return _run(_parser().parse_args(argv))
+        return _run(_parsed(argv))
     except KeyboardInterrupt:
         from builder.cli.console import Console
 
         Console(sys.stderr).interrupted()
         return _INTERRUPTED
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The options; of ``push``, arguments may also stand after an option."""
+    parser = _parser()
+    options, extras = parser.parse_known_args(argv)
+    arguments = getattr(options, "arguments", None)
+    if extras and (arguments is None or any(extra.startswith("-") for extra in extras)):
+        parser.error(f"unrecognized arguments: {' '.join(extras)}")
+    if arguments is not None:
+        arguments.extend(extras)
+    return options
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -125,8 +137,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands)
+    _add_push(commands)
     _add_lock(commands)
     _add_test(commands)
+    _add_login(commands)
+    _add_logout(commands)
     return parser
 
 
@@ -154,11 +169,7 @@ def _add_build(commands: _Commands) -> None:
     _add_foundation(parser)
     add = parser.add_argument
     add("--tag", metavar="REF", action="append", dest="tags", help="a name for the image")
-    add(
-        "--locked",
-        action=argparse.BooleanOptionalAction,
-        help="refuse what is not as image.lock has it (default: when CI=true and there is one)",
-    )
+    _add_locked(parser)
     add(
         "--output",
         metavar="DEST",
@@ -177,6 +188,36 @@ def _add_build(commands: _Commands) -> None:
     add("--json", action="store_true", help="print the result as JSON")
     add("--metadata-file", metavar="FILE", help="write the result as JSON to FILE")
     parser.set_defaults(command=_build)
+
+
+def _add_push(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "push",
+        help="send a project's image, or one that exists, to registries",
+        description="Send an image to registries: that of a project, built when it is not yet, or "
+        "one that exists. Only what a registry lacks is sent.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "arguments",
+        metavar="[SOURCE] REF",
+        nargs="*",
+        help="SOURCE: a project's directory (default: here), oci:DIR[:TAG], oci-archive:FILE, "
+        "docker-archive:FILE, containers-storage:NAME, docker://REF, or a name that build gave; "
+        "REF: where to push (default: the project's tags that name a registry)",
+    )
+    _add_base(parser)
+    _add_locked(parser)
+    _add_registry(parser)
+    add("--username", metavar="NAME", help="at the registry that is pushed to")
+    add("--password-stdin", action="store_true", help="read the password from the first line")
+    add("--dry-run", action="store_true", help="print what would be sent as JSON and send nothing")
+    add("--json", action="store_true", help="print the result as JSON")
+    add("--metadata-file", metavar="FILE", help="write the result as JSON to FILE")
+    add("--digest-file", metavar="FILE", help="write the digest to FILE")
+    add("--image-refs", metavar="FILE", help="write REF@DIGEST to FILE, a line for each REF")
+    parser.set_defaults(command=_push)
 
 
 def _add_lock(commands: _Commands) -> None:
@@ -198,6 +239,12 @@ def _add_foundation(parser: argparse.ArgumentParser) -> None:
     """What chooses base and system packages."""
     add = parser.add_argument
     add("project", metavar="PROJECT", nargs="?", default=".", help="its directory (default: here)")
+    _add_base(parser)
+    _add_registry(parser)
+
+
+def _add_base(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--base",
         metavar="BASE",
@@ -234,6 +281,61 @@ def _add_test(commands: _Commands) -> None:
     parser.set_defaults(command=_test)
 
 
+def _add_login(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "login",
+        help="keep a user name and password for a registry",
+        description="Ask a registry whether it takes a user name and password, and keep them where "
+        "podman, skopeo and Docker look, too: in REGISTRY_AUTH_FILE, or DOCKER_CONFIG/config.json, "
+        "or XDG_RUNTIME_DIR/containers/auth.json, or ~/.config/containers/auth.json; or in the "
+        "credential helper that such a file names. The password is that of "
+        "BUILDER_REGISTRY_PASSWORD, or it is asked for.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("registry", metavar="REGISTRY", help="its host, such as ghcr.io or docker.io")
+    add("--username", metavar="NAME", help="default: BUILDER_REGISTRY_USERNAME")
+    add("--password-stdin", action="store_true", help="read the password from stdin, all of it")
+    _add_registry(parser)
+    parser.set_defaults(command=_login)
+
+
+def _add_logout(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "logout",
+        help="forget what is kept for a registry",
+        description="Remove what is kept for a registry from every file that is looked at, and "
+        "from the credential helpers that they name.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("registry", metavar="REGISTRY", nargs="?", help="its host, such as ghcr.io or docker.io")
+    add("--all", action="store_true", help="forget all registries")
+    parser.set_defaults(command=_logout)
+
+
+def _add_locked(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--locked",
+        action=argparse.BooleanOptionalAction,
+        help="refuse what is not as image.lock has it (default: when CI=true and there is one)",
+    )
+
+
+def _add_registry(parser: argparse.ArgumentParser) -> None:
+    """How registries are spoken with."""
+    add = parser.add_argument
+    add(
+        "--insecure-registry",
+        metavar="HOST",
+        action="append",
+        dest="insecure_registries",
+        help="a registry without a good certificate, or with plain http; repeatable",
+    )
+    add("--registry-certs", metavar="DIR", help="certificates, in one directory per HOST[:PORT]")
+    add("--registries-conf", metavar="FILE", help="a registries.conf in place of the system's")
+
+
 def _add_env(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env",
@@ -262,6 +364,12 @@ def _build(options: argparse.Namespace, console: "Console") -> int:
     return command(options, console)
 
 
+def _push(options: argparse.Namespace, console: "Console") -> int:
+    from builder.cli.push import command
+
+    return command(options, console)
+
+
 def _lock(options: argparse.Namespace, console: "Console") -> int:
     from builder.cli.lock import command
 
@@ -270,5 +378,17 @@ def _lock(options: argparse.Namespace, console: "Console") -> int:
 
 def _test(options: argparse.Namespace, console: "Console") -> int:
     from builder.cli.test import command
+
+    return command(options, console)
+
+
+def _login(options: argparse.Namespace, console: "Console") -> int:
+    from builder.cli.login import command
+
+    return command(options, console)
+
+
+def _logout(options: argparse.Namespace, console: "Console") -> int:
+    from builder.cli.logout import command
 
     return command(options, console)

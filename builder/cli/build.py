@@ -4,25 +4,31 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from builder.build import Planned, build, plan_build, read_application
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
+from builder.cli.results import write_files
 from builder.destinations.destination import Destination
-from builder.destinations.file import replacing
 from builder.destinations.parse import parse_destination
 from builder.engine import podman_available
 from builder.errors import EngineError, SettingsError
 from builder.events import Notice, step
 from builder.oci.image import Image
+from builder.plan import Application
 from builder.process import run
+from builder.registry.access import RegistryAccess
 from builder.settings import Settings
 from builder.store.layout import Store
 from builder.workshop import Workshop
 
-_FLAGS = ("base", "base-mirror", "apt-mirror", "pull", "platform", "tags", "outputs")
+_FLAGS = (
+    *("base", "base-mirror", "apt-mirror", "pull", "platform", "tags", "outputs"),
+    *("insecure-registries", "registry-certs", "registries-conf"),
+)
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -36,9 +42,16 @@ def command(options: argparse.Namespace, console: Console) -> int:
     shop = Workshop(store=Store.at_home(), run=run, events=console)
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
     app = read_application(Path(options.project), flags, os.environ, shop)
+    registries = app.settings.registries
+    with RegistryAccess.of(registries, os.environ, run=run, events=console) as access:
+        return _build(app, options, env, replace(shop, registries=access))
+
+
+def _build(
+    app: Application, options: argparse.Namespace, env: Mapping[str, str], shop: Workshop
+) -> int:
     destinations = _destinations(app.settings, options, shop)
-    is_locked = _is_ci(os.environ) and app.image_lock is not None
-    planned = plan_build(app, shop, locked=is_locked if options.locked is None else options.locked)
+    planned = plan_build(app, shop, locked=is_locked(options.locked, app))
     if options.dry_run:
         emit(json.dumps(_dry_run(planned, destinations), indent=2))
         return 0
@@ -46,15 +59,17 @@ def command(options: argparse.Namespace, console: Console) -> int:
     went = _deliver(image, planned, destinations, shop)
     report = _prove(planned, env, shop) if options.test else None
     result = _result(image, planned, went) | ({"health": report} if report else {})
-    if options.metadata_file:
-        _write(result, Path(options.metadata_file))
+    write_files((options.metadata_file, [json.dumps(result, indent=2)]))
     lines = [json.dumps(result, indent=2)] if options.json else result["references"]
     emit("\n".join(lines))
     return 0
 
 
-def _is_ci(environ: Mapping[str, str]) -> bool:
-    return environ.get("CI", "").lower() == "true"
+def is_locked(chosen: bool | None, app: Application) -> bool:  # noqa: FBT001 - a flag's value
+    """Whether ``image.lock`` has to be followed: in CI, unless the user says otherwise."""
+    if chosen is not None:
+        return chosen
+    return os.environ.get("CI", "").lower() == "true" and app.image_lock is not None
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -143,8 +158,3 @@ def _result(image: Image, planned: Planned, went: Mapping[str, str]) -> dict[str
         ],
         "destinations": dict(went),
     }
-
-
-def _write(result: Mapping[str, Any], path: Path) -> None:
-    with replacing(path) as file:
-        file.write(f"{json.dumps(result, indent=2)}\n".encode())

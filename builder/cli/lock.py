@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from builder.build import read_application
@@ -13,10 +14,14 @@ from builder.events import Notice, step
 from builder.foundation import lock_foundation
 from builder.image_lock import LockedImage, image_lock_path, to_toml, with_image
 from builder.process import run
+from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
 from builder.workshop import Workshop
 
-_FLAGS = ("base", "base-mirror", "apt-mirror", "pull", "platform")
+_FLAGS = (
+    *("base", "base-mirror", "apt-mirror", "pull", "platform"),
+    *("insecure-registries", "registry-certs", "registries-conf"),
+)
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -29,8 +34,12 @@ def command(options: argparse.Namespace, console: Console) -> int:
     shop = Workshop(store=Store.at_home(), run=run, events=console)
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
     app = read_application(Path(options.project), flags, os.environ, shop)
-    with step(console, "base and system packages") as done:
-        locked = lock_foundation(app, shop, upgrade=options.upgrade)
+    with (
+        RegistryAccess.of(app.settings.registries, os.environ, run=run, events=console) as access,
+        step(console, "base and system packages") as done,
+    ):
+        with_access = replace(shop, registries=access)
+        locked = lock_foundation(app, with_access, upgrade=options.upgrade)
         done.detail = f"{locked.base}, {len(locked.packages)} packages, {locked.platform}"
     before = app.image_lock.image(locked.platform) if app.image_lock else None
     for line in _changes(before, locked):

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.destinations.blobs import Unpacked, blobs
+from builder.destinations.blobs import Unpacked, add_blobs, blobs
 from builder.destinations.file import replacing
 from builder.oci.descriptor import REF_NAME
 from builder.oci.image import Image
 from builder.oci.manifest import Index
 from builder.oci.reference import Reference
-from builder.store.layout import LAYOUT_MARKER
+from builder.store.layout import LAYOUT_MARKER, Layout
 from builder.units import decimal
 from layers.digest import HashingWriter
 from layers.entries import Entry, FileEntry
@@ -68,13 +68,18 @@ class DockerArchiveDestination:
     Attributes:
         label: as the user wrote it.
         file: to write or replace.
+        store: gets the layers that are elsewhere, since each is read three times; None when all
+            are on this machine.
     """
 
     label: str
     file: Path
+    store: Layout | None = None
 
     def put(self, image: Image, names: Sequence[Reference]) -> str:
         """Write the archive, and put it in the old one's place."""
+        if self.store:
+            add_blobs(image, self.store)
         tags = list(dict.fromkeys(name.local for name in names))
         # A layer may stand in an image twice; its tar goes in once.
         layers = {layer.diff_id: Unpacked(layer) for layer in image.layers}

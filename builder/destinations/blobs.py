@@ -1,30 +1,21 @@
 """The blobs of an image, each verified whenever it is read."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
 
+from builder.oci.blob import Blob
 from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
+from builder.parallel import Stoppable, in_parallel
 from builder.store.layout import Layout
 from layers.compress import decompressed
-from layers.digest import CHUNK, DiffId, HashingWriter, verified
-from layers.entries import BytesContent, Content
+from layers.digest import CHUNK, DiffId, HashingWriter
+from layers.entries import BytesContent
 from layers.errors import LayerError
 from layers.layer import Layer
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A blob as content that refuses, at its end, bytes that are not the blob's."""
-
-    descriptor: Descriptor
-    source: Content
-
-    def open(self) -> BinaryIO:
-        """The blob from its first byte on."""
-        return verified(self.source.open(), self.descriptor.digest, self.descriptor.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +63,25 @@ def blobs(image: Image) -> Iterator[Blob]:
 
 
 def add_blobs(image: Image, layout: Layout) -> None:
-    """Copy an image's blobs into a layout, except those that it has.
+    """Copy an image's blobs into a layout, several at a time, except those that it has.
+
+    When one cannot be had, those that came before stay: they need not be copied again.
 
     Raises:
         StoreError: the layout cannot be written.
         LayerError: a blob's bytes are not its digest's.
+        RegistryError: a blob is elsewhere, and its registry does not give it.
+        TransportError: a blob is elsewhere, and its registry cannot be reached.
     """
-    for blob in blobs(image):
-        if not layout.has(blob.descriptor):
-            with blob.open() as stream:
-                layout.add(stream, blob.descriptor)
+    stop = threading.Event()
+
+    def add(blob: Blob) -> None:
+        with blob.open() as stream:
+            layout.add(cast("BinaryIO", Stoppable(stream, stop)), blob.descriptor)
+
+    # By digest: an image may hold the same layer twice.
+    missing = {b.descriptor.digest: b for b in blobs(image) if not layout.has(b.descriptor)}
+    in_parallel(add, tuple(missing.values()), stop=stop)
 
 
 class _Tar:

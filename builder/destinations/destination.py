@@ -25,5 +25,7 @@ class Destination(Protocol):
             StoreError: a file or directory cannot be written.
             LayerError: a layer's bytes are not what its digest promises.
             EngineError: an engine is missing or refused.
+            RegistryError: a layer is at a registry only, which does not give it.
+            TransportError: a layer is at a registry only, which cannot be reached.
         """
         ...

@@ -37,7 +37,8 @@ class DockerDestination:
         engine(self.run, "docker", "version")
         with tempfile.TemporaryDirectory(prefix=".docker-", dir=self.store.root) as scratch:
             archive = Path(scratch) / "image.tar"
-            DockerArchiveDestination(label=self.label, file=archive).put(image, names)
+            packed = DockerArchiveDestination(label=self.label, file=archive, store=self.store)
+            packed.put(image, names)
             engine(self.run, "docker", "load", "--quiet", "--input", archive)
         tags = list(dict.fromkeys(name.local for name in names))
         for tag in tags:

@@ -46,7 +46,7 @@ def parse_destination(text: str, *, store: Layout, run: CommandRunner) -> Destin
         case "oci-archive":
             return OciArchiveDestination(label=text, file=Path(place))
         case "docker-archive":
-            return DockerArchiveDestination(label=text, file=Path(place))
+            return DockerArchiveDestination(label=text, file=Path(place), store=store)
         case "docker":
             return DockerDestination(label=text, store=store, run=run)
         case _:

@@ -18,11 +18,21 @@ from builder.oci.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One image for one platform."""
+    """One image for one platform, or an artifact of any kind.
+
+    Attributes:
+        config: of the image; what it means in an artifact is up to the artifact's type.
+        layers: from the lowest on; the parts of an artifact.
+        annotations: about the whole.
+        subject: the manifest that this one is about.
+        artifact_type: the kind of an artifact.
+    """
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    subject: Descriptor | None = None
+    artifact_type: str | None = None
 
     def to_document(self) -> Document["Manifest"]:
         """This manifest as an OCI document."""
@@ -31,6 +41,7 @@ class Manifest:
             "mediaType": media_types.MANIFEST,
             "config": self.config.to_json(),
             "layers": [layer.to_json() for layer in self.layers],
+            **_extras(self.subject, self.artifact_type),
         }
         if self.annotations:
             value["annotations"] = dict(self.annotations)
@@ -39,9 +50,17 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """A list of manifests, usually one per platform."""
+    """A list of manifests, usually one per platform.
+
+    Attributes:
+        manifests: in the order in which they are preferred.
+        subject: the manifest that this index is about.
+        artifact_type: the kind of an artifact.
+    """
 
     manifests: tuple[Descriptor, ...]
+    subject: Descriptor | None = None
+    artifact_type: str | None = None
 
     def to_document(self) -> Document["Index"]:
         """This index as an OCI document."""
@@ -49,6 +68,7 @@ class Index:
             "schemaVersion": 2,
             "mediaType": media_types.INDEX,
             "manifests": [manifest.to_json() for manifest in self.manifests],
+            **_extras(self.subject, self.artifact_type),
         }
         return Document(canonical_json(value), self, media_types.INDEX)
 
@@ -85,6 +105,8 @@ def parse_manifest(raw: bytes, media_type: str | None = None) -> Document[Manife
         config=Descriptor.parse(value.get("config"), "manifest.config"),
         layers=tuple(Descriptor.parse(v, f"manifest.layers[{i}]") for i, v in enumerate(layers)),
         annotations=text_map(value, "annotations", "manifest"),
+        subject=_subject(value, "manifest"),
+        artifact_type=optional_text(value, "artifactType", "manifest"),
     )
     return Document(raw, manifest, kind)
 
@@ -105,6 +127,19 @@ def parse_index(raw: bytes, media_type: str | None = None) -> Document[Index]:
     index = Index(
         manifests=tuple(
             Descriptor.parse(v, f"index.manifests[{i}]") for i, v in enumerate(manifests)
-        )
+        ),
+        subject=_subject(value, "index"),
+        artifact_type=optional_text(value, "artifactType", "index"),
     )
     return Document(raw, index, kind)
+
+
+def _extras(subject: Descriptor | None, artifact_type: str | None) -> dict[str, Any]:
+    """Members that only artifacts, and what is about another manifest, have."""
+    value: dict[str, Any] = {"artifactType": artifact_type} if artifact_type else {}
+    return value | ({"subject": subject.to_json()} if subject else {})
+
+
+def _subject(value: Mapping[str, Any], what: str) -> Descriptor | None:
+    found = value.get("subject")
+    return None if found is None else Descriptor.parse(found, f"{what}.subject")

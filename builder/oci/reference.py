@@ -78,10 +78,14 @@ class Reference:
         return f"{self.name}{tag}{digest}"
 
     @property
+    def is_short(self) -> bool:
+        """Whether it was written without a registry, so that Docker Hub is implied."""
+        return _split_registry(self.given)[1] == self.given
+
+    @property
     def local(self) -> str:
         """The name an engine gives to an image built here: no registry given means localhost."""
-        _, unprefixed = _split_registry(self.given)
-        if unprefixed == self.given:
+        if self.is_short:
             # Only what stands there: Docker Hub's implied library/ was added by parse.
             written = self.given.startswith("library/")
             repository = self.repository if written else self.repository.removeprefix("library/")

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,21 @@ from builder.oci.reference import Reference
 from builder.project.pyproject import Pyproject
 from builder.project.readers import PartError, UnknownKeyError
 from builder.project.values import FROM_ENVIRON, READERS
-from builder.settings import Settings
+from builder.settings import RegistrySettings, Settings
 
 _SHOWN = 80
-_FLAGS = {"tags": "--tag", "outputs": "--output"}
+_FLAGS = {"tags": "--tag", "outputs": "--output", "insecure-registries": "--insecure-registry"}
 _PREFIX = "BUILDER_"
 # Read elsewhere: where the store is, and who pushes.
 _OTHER_VARIABLES = {"BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"}
 # A variable has no other way to say a list than commas; TOML has one, and file names have commas.
-_LISTS = {"source", "ports", "extras", "groups", "tags", "outputs", "apt", "apt-accept"}
+_LISTS = {
+    *("source", "ports", "extras", "groups", "tags", "outputs", "apt", "apt-accept"),
+    "insecure-registries",
+}
+# In the file, relative to it; elsewhere, to where the command runs.
+_PATHS = {"registry-certs", "registries-conf"}
+_OF_REGISTRIES = {*_PATHS, "insecure-registries"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +51,53 @@ def read_settings(
         SettingsError: a key is unknown or a value is not what it must be; the message says where
             it stands, what was found, what was expected, and the nearest valid name.
     """
-    chosen: dict[str, Any] = {}
-    for choice in _choices(pyproject, environ, flags):
-        chosen[choice.key.replace("-", "_")] = _read(choice)
-    return Settings(**chosen)
+    _refuse_unknown_variables(environ)
+    return Settings(**_values([*_of_file(pyproject), *_of_call(environ, flags)]))
 
 
-def _choices(
-    pyproject: Pyproject, environ: Mapping[str, str], flags: Mapping[str, Any]
-) -> list[_Choice]:
-    """All choices, the stronger ones last."""
+def read_registry_settings(
+    *, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> RegistrySettings:
+    """How registries are spoken with, where there is no project.
+
+    Args:
+        environ: as for ``read_settings``; variables of other settings are not read.
+        flags: those for registries.
+
+    Raises:
+        SettingsError: as ``read_settings``.
+    """
+    _refuse_unknown_variables(environ)
+    choices = [choice for choice in _of_call(environ, flags) if choice.key in _OF_REGISTRIES]
+    return Settings(**_values(choices)).registries
+
+
+def _values(choices: Iterable[_Choice]) -> dict[str, Any]:
+    """What was chosen, by field of ``Settings``; of two for one, the later."""
+    return {choice.key.replace("-", "_"): _read(choice) for choice in choices}
+
+
+def _of_file(pyproject: Pyproject) -> Iterator[_Choice]:
     table = pyproject.tool.get("builder", {})
     place = f"{pyproject.path}: tool.builder"
     if not isinstance(table, dict):
         raise SettingsError(f"{place}: got {_shown(table)}; expected a table")
     _refuse_strings_for_lists(table, place)
-    _refuse_unknown_variables(environ)
-    return [
-        *(_Choice(key, value, f"{place}.{key}") for key, value in table.items()),
-        *(
-            _Choice(key, _from_variable(key, environ[variable]), f"environment variable {variable}")
-            for variable, key in FROM_ENVIRON.items()
-            if environ.get(variable)
-        ),
-        *(
-            _Choice(key, value, _FLAGS.get(key, f"--{key}"))
-            for key, value in flags.items()
-            if value is not None and value != []
-        ),
-    ]
+    for key, value in table.items():
+        is_path = key in _PATHS and isinstance(value, str) and value
+        found = str(pyproject.path.parent / value) if is_path else value
+        yield _Choice(key, found, f"{place}.{key}")
+
+
+def _of_call(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Iterator[_Choice]:
+    """What the environment and the command line choose, the stronger ones last."""
+    for variable, key in FROM_ENVIRON.items():
+        if environ.get(variable):
+            value = _from_variable(key, environ[variable])
+            yield _Choice(key, value, f"environment variable {variable}")
+    for key, value in flags.items():
+        if value is not None and value != []:
+            yield _Choice(key, value, _FLAGS.get(key, f"--{key}"))
 
 
 def _from_variable(key: str, value: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from builder.errors import ReferenceFormatError, SettingsError
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
-from builder.project import apt_values
+from builder.project import apt_values, registry_values
 from builder.project.readers import (
     PartError,
     Reader,
@@ -283,6 +283,9 @@ READERS: dict[str, Reader] = {
     "apt-snapshot": apt_values.snapshot,
     "apt-docs": apt_values.docs,
     "apt-accept": apt_values.names,
+    "insecure-registries": registry_values.insecure,
+    "registry-certs": registry_values.place,
+    "registries-conf": registry_values.place,
 }
 """Every key of ``[tool.builder]``; the field of ``Settings`` has ``_`` where the key has ``-``."""
 

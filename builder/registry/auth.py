@@ -6,115 +6,193 @@ their answers, and its last request is the one that counts.
 https://distribution.github.io/distribution/spec/auth/token/
 """
 
-import json
-import re
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+import threading
+import time
+from collections.abc import Callable, Collection, Generator
+from contextlib import closing
+from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import urlencode
 
-from builder.errors import RegistryError
-from builder.registry.refusal import refusal
-from builder.transport import Request, Response, host_of
+from builder.registry.bearer import (
+    REFUSED,
+    Permission,
+    indispensable,
+    read_token,
+    rights,
+    token_refusal,
+    token_request,
+)
+from builder.registry.challenge import Challenge, parse_challenges
+from builder.registry.credential import Credential
+from builder.transport import Request, Response, Transport, host_of
 
-_MAX_TOKEN = 1 << 20
-_SCHEME = re.compile(r"[\s,]*([A-Za-z][\w-]*)(?=[\s,]|$)(?!\s*=)\s*")
-_PARAMETER = re.compile(r'\s*,?\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """One way to get in: a scheme in lower case, and its parameters."""
-
-    scheme: str
-    parameters: Mapping[str, str]
-
-
-def parse_challenges(field: str) -> tuple[Challenge, ...]:
-    """Read a ``WWW-Authenticate`` field; what is no challenge in it is left out.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.www-authenticate
-    """
-    challenges: list[Challenge] = []
-    position = 0
-    while scheme := _SCHEME.match(field, position):
-        position = scheme.end()
-        parameters: dict[str, str] = {}
-        while parameter := _PARAMETER.match(field, position):
-            position = parameter.end()
-            name, quoted, plain = parameter.groups()
-            parameters[name.lower()] = plain or re.sub(r"\\(.)", r"\1", quoted or "")
-        challenges.append(Challenge(scheme[1].lower(), parameters))
-    return tuple(challenges)
+_MOST_CHALLENGES = 3
+"""A token that is too old, one that is good for too little, and then it is the answer."""
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Authorization:
-    """Permission at one registry: anonymous, with one bearer token kept per scope."""
+    """Permission at one server; threads and repositories share it.
 
-    def __init__(self) -> None:
-        self._tokens: dict[str, str] = {}
+    Nothing secret leaves before the server has asked for it. Its challenge is remembered, and so
+    is every token for as long as it lasts.
 
-    def flow(self, request: Request, scope: str) -> Generator[Request, Response]:
+    Args:
+        credential: who asks; nobody when None.
+        clock: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        credential: Credential | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._credential = credential
+        self._clock = clock
+        self._origin = ""
+        self._challenge: Challenge | None = None
+        # Replaced, never changed: other threads read them.
+        self._tokens: tuple[tuple[Permission, float], ...] = ()
+        # What is asked for when it is not what was wanted: more, or only what is given.
+        self._asked: dict[frozenset[str], frozenset[str]] = {}
+        self._fetching = threading.Lock()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a credential to show."""
+        return self._credential is not None
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the server wanted permission for anything so far."""
+        return self._challenge is not None
+
+    def send(self, transport: Transport, request: Request, scopes: Collection[str]) -> Response:
+        """The answer to a request, with the permission that it needs; it may still be a 401.
+
+        Raises:
+            RegistryError: the server of the tokens refused, or cannot be asked.
+            TransportError: no answer came.
+        """
+        # Closed in any case: another thread may wait for the token that this one was to fetch.
+        with closing(self.flow(request, scopes)) as flow:
+            answer = transport.send(next(flow))
+            while True:
+                try:
+                    following = flow.send(answer)
+                except StopIteration:
+                    return answer
+                except BaseException:
+                    answer.close()
+                    raise
+                answer.close()
+                answer = transport.send(following)
+
+    def flow(self, request: Request, scopes: Collection[str]) -> Generator[Request, Response]:
         """The requests that lead to an answer for ``request``, in order.
 
         Whoever drives this sends each one and passes the answer in; the answer to the last one
-        is the answer to ``request``, and may still be a 401.
+        is the answer to ``request``, and may still be a 401. It has to be closed: a lock is held
+        while a token is fetched.
 
         Args:
-            request: what is wanted.
-            scope: what it needs, e.g. ``repository:library/python:pull``.
+            request: what is wanted; one to another server goes out as it is.
+            scopes: what it needs, e.g. ``{"repository:library/python:pull"}``.
 
         Raises:
             RegistryError: the server of the tokens refused, or cannot be asked.
         """
-        answer = yield self._permitted(request, scope)
+        origin = _origin(request.url)
+        if self._origin and origin != self._origin:
+            yield request
+            return
+        wanted, before, sent = frozenset(scopes), [each for each, _ in self._tokens], None
+        if self._challenge is not None:
+            sent = yield from self._permission(self._challenge, wanted, request.url)
+        answer = yield _carrying(request, sent)
+        self._origin = self._origin or origin
+        for _ in range(_MOST_CHALLENGES):
+            # Who was redirected to says nothing about where this server's tokens come from.
+            is_own = not answer.url or _origin(answer.url) == origin
+            challenge = self._choose(answer) if is_own else None
+            if challenge is None:
+                return
+            if sent is not None and sent not in before:
+                # It is new, so only more scopes can help.
+                if rights(challenge.scopes) <= sent.rights:
+                    return
+                self._asked[frozenset(scopes)] = wanted = wanted | challenge.scopes
+            self._challenge = challenge
+            self._tokens = tuple(pair for pair in self._tokens if pair[0] is not sent)
+            following = yield from self._permission(challenge, wanted, request.url)
+            if following is None or following == sent:
+                return
+            sent = following
+            answer = yield _carrying(request, sent)
+
+    def _choose(self, answer: Response) -> Challenge | None:
+        """The challenge of a 401 that can be met."""
         if answer.status != HTTPStatus.UNAUTHORIZED:
-            return
-        challenges = parse_challenges(answer.headers.get("www-authenticate", ""))
-        bearer = next((c for c in challenges if c.scheme == "bearer"), None)
-        if bearer is None or "realm" not in bearer.parameters:
-            return
-        # A token at hand was refused: it is too old, or good for something else.
-        self._tokens.pop(scope, None)
-        given = yield _token_request(bearer, scope, request.url)
-        self._tokens[scope] = _read_token(given, bearer.parameters["realm"])
-        yield self._permitted(request, scope)
+            return None
+        found = parse_challenges(answer.headers.get("www-authenticate", ""))
+        token = self._credential.registry_token if self._credential else ""
+        for challenge in found:
+            if challenge.scheme == "bearer" and (challenge.realm or token):
+                return challenge
+        basic = self._credential.basic if self._credential else ""
+        return next((each for each in found if each.scheme == "basic" and basic), None)
 
-    def _permitted(self, request: Request, scope: str) -> Request:
-        token = self._tokens.get(scope)
-        if token is None:
-            return request
-        return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+    def _permission(
+        self, challenge: Challenge, wanted: frozenset[str], asked: str
+    ) -> Generator[Request, Response, Permission | None]:
+        credential = self._credential
+        if challenge.scheme == "basic":
+            return Permission(header=credential.basic) if credential else None
+        if credential and credential.registry_token:
+            return Permission(header=f"Bearer {credential.registry_token}")
+        if held := self._held(wanted):
+            return held
+        with self._fetching:
+            # Another thread may have fetched it meanwhile.
+            if held := self._held(wanted):
+                return held
+            until = self._clock()
+            token = yield from self._fetch(challenge, wanted, asked)
+            until += token.seconds or 0
+            self._tokens = (*self._fresh(), (token, until))
+            return token
+
+    def _held(self, wanted: frozenset[str]) -> Permission | None:
+        needed = rights(self._asked.get(wanted, wanted))
+        return next((each for each, _ in self._fresh() if needed <= each.rights), None)
+
+    def _fresh(self) -> list[tuple[Permission, float]]:
+        now = self._clock()
+        return [(each, until) for each, until in self._tokens if now < until]
+
+    def _fetch(
+        self, challenge: Challenge, wanted: frozenset[str], asked: str
+    ) -> Generator[Request, Response, Permission]:
+        """A token for the scopes, or else for those of them that matter."""
+        scopes = self._asked.get(wanted, wanted)
+        answer = yield token_request(challenge, scopes, self._credential, asked)
+        fewer = indispensable(scopes)
+        if answer.status in REFUSED and fewer != scopes:
+            self._asked[wanted] = scopes = fewer
+            answer = yield token_request(challenge, scopes, self._credential, asked)
+        if answer.status != HTTPStatus.OK:
+            raise token_refusal(answer, challenge, self._credential, asked)
+        return read_token(answer, challenge, scopes)
 
 
-def _token_request(bearer: Challenge, scope: str, asked: str) -> Request:
-    realm = bearer.parameters["realm"]
-    scheme = realm.partition("://")[0].lower() if "://" in realm else ""
-    if scheme not in {"http", "https"} or (scheme == "http" and asked.startswith("https:")):
-        raise RegistryError(
-            # Not the address itself: what else is in it may be secret.
-            f"{host_of(asked)} sends for a token to {host_of(realm) or 'no host'} "
-            f"by {scheme or 'no scheme'}; refused: "
-            "tokens are not fetched over less than the registry's own scheme",
-            status=HTTPStatus.UNAUTHORIZED,
-        )
-    query = {"scope": scope}
-    if service := bearer.parameters.get("service"):
-        query = {"service": service, **query}
-    joint = "&" if "?" in realm else "?"
-    return Request(url=f"{realm}{joint}{urlencode(query)}")
+def _carrying(request: Request, permission: Permission | None) -> Request:
+    if permission is None:
+        return request
+    return replace(request, headers={**request.headers, "Authorization": permission.header})
 
 
-def _read_token(answer: Response, realm: str) -> str:
-    attempt = f"fetching a token from {host_of(realm)}"
-    if answer.status != HTTPStatus.OK:
-        raise refusal(answer, attempt)
-    try:
-        value = json.loads(answer.read(_MAX_TOKEN))
-        # Two names for one thing: the older clients' and OAuth 2's.
-        token = value.get("token") or value.get("access_token")
-    except (ValueError, AttributeError):
-        token = None
-    if not isinstance(token, str) or not token.isprintable() or not token.isascii():
-        raise RegistryError(f"{attempt}: the answer holds no token", status=answer.status)
-    return token
+def _origin(url: str) -> str:
+    """Scheme, host and port: who may see what was meant for one may not at another."""
+    scheme = url.partition("://")[0].lower()
+    return f"{scheme}://{host_of(url).lower().removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"

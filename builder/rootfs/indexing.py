@@ -12,8 +12,10 @@ from builder.rootfs.libc import APK_DATABASES, choose_libc
 from builder.rootfs.scan import Filesystem, scan
 from builder.store.layout import Store
 from builder.target import Libc
+from layers.digest import Digest
 from layers.entries import DirEntry, Owner
 
+_KIND = "file-index"
 _FORMAT = 1
 """Raised when the same layers give another index than before, or it is written otherwise."""
 
@@ -21,7 +23,7 @@ _ACCOUNTS = ("etc/passwd", "etc/group")
 
 
 def file_index(image: Image, store: Store) -> FileIndex:
-    """The index of an image whose blobs are in the store; computed when it is not kept there.
+    """The index of an image; computed from its layers when the store does not keep it.
 
     Raises:
         BaseError: the symbolic links of its accounts go round in circles.
@@ -29,7 +31,7 @@ def file_index(image: Image, store: Store) -> FileIndex:
         StoreError: the store cannot be read or written.
     """
     key = str(image.digest)
-    fact = store.fact("file-index", key)
+    fact = store.fact(_KIND, key)
     if fact is not None:
         try:
             return from_fact(fact)
@@ -38,8 +40,14 @@ def file_index(image: Image, store: Store) -> FileIndex:
             # make it anew.
             pass
     index = compute_file_index(image)
-    store.remember("file-index", key, to_fact(index))
+    store.remember(_KIND, key, to_fact(index))
     return index
+
+
+def is_indexed(digest: Digest, store: Store) -> bool:
+    """Whether the store keeps the index of an image, so that nobody has to read its layers."""
+    fact = store.fact(_KIND, str(digest))
+    return fact is not None and fact.get("format") == _FORMAT
 
 
 def compute_file_index(image: Image) -> FileIndex:

@@ -7,7 +7,7 @@ from builder.oci.descriptor import Descriptor
 from builder.store.layout import Store, StoredBlob
 from layers.compress import Codec
 from layers.digest import DiffId
-from layers.entries import DirEntry, Entry
+from layers.entries import Content, DirEntry, Entry
 from layers.layer import Layer, write_layer
 
 
@@ -34,10 +34,15 @@ def pack_layer(
 
 def stored_layer(descriptor: Descriptor, diff_id: DiffId, store: Store) -> Layer:
     """A layer whose blob is in the store, or will be when somebody reads it."""
+    return known_layer(descriptor, diff_id, StoredBlob(store, descriptor))
+
+
+def known_layer(descriptor: Descriptor, diff_id: DiffId, source: Content) -> Layer:
+    """A layer that documents tell of, its blob wherever it is."""
     return Layer(
         media_type=descriptor.media_type,
         digest=descriptor.digest,
         size=descriptor.size,
         diff_id=diff_id,
-        source=StoredBlob(store, descriptor),
+        source=source,
     )

@@ -14,7 +14,7 @@ from tests.cache import REPOSITORY
 
 _ONLY_PLACES = {
     "subprocess": {"builder/process.py"},
-    "httpx2": {"builder/transport.py"},
+    "httpx2": {"builder/transport/"},
     "podman": {"builder/health/"},
     "tarfile": {
         *("layers/tar.py", "layers/verify.py"),
@@ -22,7 +22,7 @@ _ONLY_PLACES = {
     },
     "debian": {"builder/debian/"},
     "pysequoia": {"builder/debian/"},
-    "socket": {"builder/transport.py", "builder/health/"},
+    "socket": {"builder/transport/", "builder/health/"},
     "tests": set[str](),
     "second_brain": set[str](),
 }

@@ -46,6 +46,9 @@ def workplace(
     environ = {
         **os.environ,
         "BUILDER_BASE_MIRROR": registry_with_base.url,
+        "REGISTRY": registry_with_base.host,
+        "PASSWORD": "any: this registry is open",
+        "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
         "XDG_CACHE_HOME": str(folder / "cache"),
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv"),
     }

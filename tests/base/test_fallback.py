@@ -1,12 +1,11 @@
 """When the next base of a list is taken, and when it is not."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builder.base import registry_source
 from builder.base.base import BaseRequest
 from builder.base.find import find_first_base
 from builder.errors import (
@@ -21,9 +20,9 @@ from builder.errors import (
 )
 from builder.events import Caution, Event
 from builder.oci.manifest import parse_manifest
-from builder.retry import Retry
 from builder.settings import PullPolicy
 from builder.store.layout import Layout, Store
+from tests.base.access import open_access
 from tests.base.images import AMD64, ROOTFS, make_image
 from tests.registry_client.fake import Answer, FaultyServer, closed_port, faulty_server, refused
 
@@ -31,9 +30,23 @@ FIRST = "python:3.12"
 MANIFEST = "/v2/library/python/manifests/3.12"
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry_source, "Retry", partial(Retry, sleep=lambda _: None))
+type Wanted = Callable[..., list[BaseRequest]]
+
+
+@pytest.fixture
+def wanted() -> Iterator[Wanted]:
+    """Makes the requests for a list of bases."""
+    with open_access() as access:
+
+        def requests(
+            *sources: str, mirror: str | None, policy: PullPolicy = PullPolicy.MISSING
+        ) -> list[BaseRequest]:
+            common = BaseRequest(
+                source="", platform=AMD64, mirror=mirror, policy=policy, registries=access
+            )
+            return [replace(common, source=source) for source in sources]
+
+        yield requests
 
 
 @pytest.fixture
@@ -55,15 +68,6 @@ def local(tmp_path: Path) -> str:
     return f"oci:{layout.root}"
 
 
-def wanted(
-    *sources: str, mirror: str | None, policy: PullPolicy = PullPolicy.MISSING
-) -> list[BaseRequest]:
-    return [
-        BaseRequest(source=source, platform=AMD64, mirror=mirror, policy=policy)
-        for source in sources
-    ]
-
-
 def kept(requests: list[BaseRequest], store: Store, *, strict: bool = False) -> BuilderError:
     """The error of a build that takes no other base, and says nothing of one."""
     events: list[Event] = []
@@ -73,7 +77,9 @@ def kept(requests: list[BaseRequest], store: Store, *, strict: bool = False) -> 
     return caught.value
 
 
-def test_the_next_one_is_taken_aloud_when_nobody_listens(store: Store, local: str) -> None:
+def test_the_next_one_is_taken_aloud_when_nobody_listens(
+    store: Store, local: str, wanted: Wanted
+) -> None:
     host = closed_port()
     events: list[Event] = []
     requests = wanted(FIRST, local, mirror=f"http://{host}")
@@ -88,7 +94,9 @@ def test_the_next_one_is_taken_aloud_when_nobody_listens(store: Store, local: st
     ]
 
 
-def test_the_next_one_is_taken_when_the_name_is_unknown(store: Store, local: str) -> None:
+def test_the_next_one_is_taken_when_the_name_is_unknown(
+    store: Store, local: str, wanted: Wanted
+) -> None:
     requests = wanted("nowhere.invalid/a", "elsewhere.invalid/b", local, mirror=None)
     events: list[Event] = []
     assert find_first_base(requests, store=store, events=events.append).name == local
@@ -99,13 +107,13 @@ def test_the_next_one_is_taken_when_the_name_is_unknown(store: Store, local: str
     ]
 
 
-def test_the_last_one_s_error_is_the_error(store: Store) -> None:
+def test_the_last_one_s_error_is_the_error(store: Store, wanted: Wanted) -> None:
     with pytest.raises(TransportError, match=r"^base b\.invalid/b: cannot reach b\.invalid: "):
         find_first_base(wanted("a.invalid/a", "b.invalid/b", mirror=None), store=store)
 
 
 def test_no_other_one_is_asked_when_the_first_is_there(
-    server: FaultyServer, store: Store, local: str
+    server: FaultyServer, store: Store, local: str, wanted: Wanted
 ) -> None:
     requests = wanted(local, FIRST, mirror=server.url)
     assert find_first_base(requests, strict=True, store=store).name == local
@@ -113,7 +121,7 @@ def test_no_other_one_is_asked_when_the_first_is_there(
 
 
 def test_a_remembered_base_needs_no_registry(
-    server: FaultyServer, store: Store, local: str, tmp_path: Path
+    server: FaultyServer, store: Store, local: str, tmp_path: Path, wanted: Wanted
 ) -> None:
     image = serve(server, Layout(tmp_path / "remote"))
     requests = wanted(FIRST, local, mirror=server.url)
@@ -134,7 +142,7 @@ def serve(server: FaultyServer, layout: Layout) -> str:
     return str(image.digest)
 
 
-def test_strict_takes_the_first_or_none(store: Store, local: str) -> None:
+def test_strict_takes_the_first_or_none(store: Store, local: str, wanted: Wanted) -> None:
     host = closed_port()
     error = kept(wanted(FIRST, local, mirror=f"http://{host}"), store, strict=True)
     assert error.message == (
@@ -146,21 +154,25 @@ def test_strict_takes_the_first_or_none(store: Store, local: str) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_an_answer_counts(status: int, server: FaultyServer, store: Store, local: str) -> None:
+def test_an_answer_counts(
+    status: int, server: FaultyServer, store: Store, local: str, wanted: Wanted
+) -> None:
     server.on(MANIFEST, refused(status))
     error = kept(wanted(FIRST, local, mirror=server.url), store)
     assert isinstance(error, RegistryError)
     assert error.status == status
 
 
-def test_a_registry_that_has_no_time_counts(server: FaultyServer, store: Store, local: str) -> None:
+def test_a_registry_that_has_no_time_counts(
+    server: FaultyServer, store: Store, local: str, wanted: Wanted
+) -> None:
     server.on(MANIFEST, refused(429, Retry_After="3600"))
     error = kept(wanted(FIRST, local, mirror=server.url), store)
     assert isinstance(error, RegistryError)
 
 
 def test_a_server_of_tokens_that_cannot_be_reached_counts(
-    server: FaultyServer, store: Store, local: str
+    server: FaultyServer, store: Store, local: str, wanted: Wanted
 ) -> None:
     challenge = f'Bearer realm="http://{closed_port()}/token"'
     server.on(MANIFEST, refused(401, WWW_Authenticate=challenge))
@@ -170,7 +182,7 @@ def test_a_server_of_tokens_that_cannot_be_reached_counts(
 
 
 def test_a_server_of_blobs_that_cannot_be_reached_counts(
-    server: FaultyServer, store: Store, local: str, tmp_path: Path
+    server: FaultyServer, store: Store, local: str, tmp_path: Path, wanted: Wanted
 ) -> None:
     serve(server, Layout(tmp_path / "remote"))
     for path in list(server.answers):
@@ -183,7 +195,7 @@ def test_a_server_of_blobs_that_cannot_be_reached_counts(
 
 
 def test_bytes_that_are_not_those_promised_count(
-    server: FaultyServer, store: Store, local: str, tmp_path: Path
+    server: FaultyServer, store: Store, local: str, tmp_path: Path, wanted: Wanted
 ) -> None:
     serve(server, Layout(tmp_path / "remote"))
     for path, answers in server.answers.items():
@@ -192,12 +204,12 @@ def test_bytes_that_are_not_those_promised_count(
     assert isinstance(kept(wanted(FIRST, local, mirror=server.url), store), LayerError)
 
 
-def test_a_base_on_this_machine_is_not_replaced(store: Store, local: str) -> None:
+def test_a_base_on_this_machine_is_not_replaced(store: Store, local: str, wanted: Wanted) -> None:
     error = kept(wanted("oci:/nonexistent", local, mirror=None), store)
     assert isinstance(error, BaseError)
 
 
-def test_never_pulling_takes_no_other(store: Store, local: str) -> None:
+def test_never_pulling_takes_no_other(store: Store, local: str, wanted: Wanted) -> None:
     mirror = f"http://{closed_port()}"
     error = kept(wanted(FIRST, local, mirror=mirror, policy=PullPolicy.NEVER), store)
     assert isinstance(error, BaseError)
@@ -209,7 +221,7 @@ def test_never_pulling_takes_no_other(store: Store, local: str) -> None:
     [("what is this?", ReferenceFormatError), ("oci-archive:", SettingsError)],
 )
 def test_all_are_understood_before_any_is_asked_for(
-    malformed: str, kind: type[BuilderError], server: FaultyServer, store: Store
+    malformed: str, kind: type[BuilderError], server: FaultyServer, store: Store, wanted: Wanted
 ) -> None:
     assert isinstance(kept(wanted(FIRST, malformed, mirror=server.url), store), kind)
     assert server.asked == []

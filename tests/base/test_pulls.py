@@ -1,5 +1,6 @@
 """When a registry is asked, for what, and what happens when it does not answer well."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,13 @@ from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
 from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
+from builder.registry.access import RegistryAccess
 from builder.settings import PullPolicy
 from builder.store.layout import Layout, Store
+from layers.compress import DOCKER_TAR_GZIP, GZIP, TAR_GZIP
+from layers.digest import Digest
 from layers.entries import FileEntry
+from tests.base.access import open_access
 from tests.base.images import AMD64, ARM64, PATH, PYTHON, ROOTFS, make_image, make_index
 from tests.images import blob_path
 from tests.registry import Registry
@@ -85,8 +90,15 @@ def find(
     platform: Platform = AMD64,
 ) -> Base:
     address = mirror if isinstance(mirror, str) else mirror.server.url
-    request = BaseRequest(source=source, platform=platform, policy=policy, mirror=address)
-    return find_base(request, store=store)
+    with open_access() as access:
+        request = BaseRequest(
+            source=source, platform=platform, policy=policy, mirror=address, registries=access
+        )
+        return find_base(request, store=store)
+
+
+def short(mirror: Mirror, access: RegistryAccess) -> BaseRequest:
+    return BaseRequest(source=SHORT, platform=AMD64, mirror=mirror.server.url, registries=access)
 
 
 def test_a_pull_moves_what_the_platform_needs(mirror: Mirror, store: Store) -> None:
@@ -157,9 +169,10 @@ def test_never_asks_nobody(mirror: Mirror, store: Store) -> None:
 def test_a_blob_that_got_lost_is_fetched_again(mirror: Mirror, store: Store) -> None:
     find(mirror, store)
     mirror.asked()
-    blob_path(store, mirror.layers[1]).unlink()
+    config = parse_manifest(mirror.layout.read(mirror.image)).value.config
+    blob_path(store, config).unlink()
     find(mirror, store)
-    assert mirror.asked() == [TAGGED, mirror.path(mirror.layers[1])]
+    assert mirror.asked() == [TAGGED, mirror.path(config)]
 
 
 def test_platforms_are_remembered_apart(mirror: Mirror, store: Store) -> None:
@@ -197,6 +210,47 @@ def test_a_documents_own_word_on_its_kind_wins(
     assert find(mirror, store).digest == mirror.image.digest
 
 
+def test_dockers_own_documents_are_understood(mirror: Mirror, store: Store) -> None:
+    names = {
+        media_types.MANIFEST: media_types.DOCKER_MANIFEST,
+        media_types.CONFIG: media_types.DOCKER_CONFIG,
+        TAR_GZIP: DOCKER_TAR_GZIP,
+    }
+    image = make_image(mirror.layout, [ROOTFS, PYTHON], codec=GZIP)
+    raw = mirror.layout.read(image)
+    for oci, docker in names.items():
+        raw = raw.replace(f'"{oci}"'.encode(), f'"{docker}"'.encode())
+    mirror.layout.put(raw)
+    manifest = Descriptor(
+        media_type=media_types.DOCKER_MANIFEST,
+        digest=Digest.of(raw),
+        size=len(raw),
+        platform=AMD64,
+    )
+    listing = {"schemaVersion": 2, "mediaType": media_types.DOCKER_INDEX}
+    entries = [entry.to_json() for entry in (mirror.arm, manifest)]
+    mirror.server.on(TAGGED, Answer(body=json.dumps({**listing, "manifests": entries}).encode()))
+    mirror.show(manifest, f"{REPOSITORY}/manifests/{manifest.digest}")
+    parsed = parse_manifest(raw).value
+    for blob in (parsed.config, *parsed.layers):
+        mirror.show(blob, mirror.path(blob))
+    base = find(mirror, store)
+    assert base.digest == manifest.digest
+    assert [layer.media_type for layer in base.image.layers] == [DOCKER_TAR_GZIP] * 2
+    assert base.files.python(PATH)
+
+
+def test_dockers_first_schema_is_refused_by_name(mirror: Mirror, store: Store) -> None:
+    signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    body = b'{"schemaVersion": 1, "name": "library/python", "fsLayers": [], "history": []}'
+    mirror.server.on(TAGGED, Answer(body=body, headers={"Content-Type": signed}))
+    with pytest.raises(BaseError) as caught:
+        find(mirror, store)
+    assert caught.value.message.startswith(f"base {SHORT}: {NAME} is a Docker image of schema 1, ")
+    assert caught.value.hint
+    assert len(mirror.asked()) == 1
+
+
 def test_a_single_manifest_is_for_one_platform(mirror: Mirror, store: Store) -> None:
     mirror.show(mirror.arm, TAGGED)
     with pytest.raises(BaseError, match="the image is for linux/arm64/v8, wanted one for linux/a"):
@@ -210,10 +264,11 @@ def test_a_layer_that_breaks_off_is_fetched_again(mirror: Mirror, store: Store) 
     broken = Answer(body=whole[:100], promised=len(whole) - 100)
     mirror.server.on(mirror.path(layer), broken, broken, Answer(body=whole))
     events: list[Event] = []
-    request = BaseRequest(source=SHORT, platform=AMD64, mirror=mirror.server.url)
-    assert find_base(request, store=store, events=events.append).digest == mirror.image.digest
+    with open_access(events.append) as access:
+        base = find_base(short(mirror, access), store=store, events=events.append)
+    assert base.digest == mirror.image.digest
     notices = [event.text for event in events if isinstance(event, Notice)]
-    assert notices[0] == f"asking {mirror.server.url} for {NAME} (linux/amd64)"
+    assert notices[0] == f"asking {mirror.server.host} for {NAME} (linux/amd64)"
     assert ["trying again in" in notice for notice in notices] == [False, True, True]
 
 
@@ -242,12 +297,13 @@ def test_ctrl_c_leaves_nothing_half_written(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parallel, "wait", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        find(mirror, store)
-    monkeypatch.undo()
-    for thread in threading.enumerate():
-        if thread.name.startswith("worker"):
-            thread.join()
+    with open_access() as access:
+        with pytest.raises(KeyboardInterrupt):
+            find_base(short(mirror, access), store=store)
+        monkeypatch.undo()
+        for thread in threading.enumerate():
+            if thread.name.startswith("worker"):
+                thread.join()
     assert not list(store.root.glob(".ingest-*"))
     assert find(mirror, store).digest == mirror.image.digest
 

@@ -21,6 +21,7 @@ from builder.process import CommandRunner, Completed
 from builder.store.layout import Layout, Store
 from layers.compress import TAR
 from layers.digest import CHUNK
+from tests.base.access import open_access
 from tests.base.images import AMD64, ARM64, PATH, PYTHON, ROOTFS, make_image
 from tests.images import blob_path
 
@@ -148,7 +149,10 @@ def own_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def find(source: str, store: Store, platform: Platform = AMD64) -> Base:
-    return find_base(BaseRequest(source=source, platform=platform), store=store)
+    with open_access() as access:
+        return find_base(
+            BaseRequest(source=source, platform=platform, registries=access), store=store
+        )
 
 
 def test_the_same_base_comes_out(origin: Origin, layout: Layout, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ NAME = "docker.io/library/python:3.12-slim-bookworm"
 def test_the_registry_does_not_have_it(place: Place, registry: Registry) -> None:
     missing = f"{registry.host}/library/nothing:1"
     assert place.refused("--base", missing, code=3).replace(registry.host, "REGISTRY") == (
-        f"{SETTINGS}asking http://REGISTRY for REGISTRY/library/nothing:1 ({HOST})\n"
+        f"{SETTINGS}asking REGISTRY for REGISTRY/library/nothing:1 ({HOST})\n"
         "error: base REGISTRY/library/nothing:1: asking REGISTRY for library/nothing:1: the "
         'answer is 404 Not Found: MANIFEST_UNKNOWN: manifest unknown: {"Tag": "1"}\n'
         "hint: check the repository and the tag\n"
@@ -39,7 +39,7 @@ def test_the_registry_cannot_be_reached(place: Place) -> None:
     first, second, *tries, error, hint = said.replace(host, "MIRROR").splitlines()
     assert (first, second) == (
         SETTINGS.strip(),
-        f"asking http://MIRROR for docker.io/library/python:latest ({HOST})",
+        f"asking MIRROR for docker.io/library/python:latest ({HOST})",
     )
     assert [line.partition(";")[0] for line in tries] == [
         "cannot reach MIRROR: connection refused"
@@ -63,7 +63,7 @@ def test_the_next_base_is_taken_aloud(place: Place) -> None:
         "--base", "nowhere.invalid/python:3", "--base", place.environ["BUILDER_BASE"], "--json"
     )
     asking, warning, hint = place.plain(built.stderr).splitlines()[1:4]
-    assert asking == f"asking https://nowhere.invalid for nowhere.invalid/python:3 ({HOST})"
+    assert asking == f"asking nowhere.invalid for nowhere.invalid/python:3 ({HOST})"
     assert warning.startswith(
         "warning: base nowhere.invalid/python:3: cannot reach nowhere.invalid: "
     )

@@ -3,16 +3,18 @@
 import errno
 import io
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pytest
 
-from builder.destinations.blobs import Blob
 from builder.destinations.file import replacing
 from builder.errors import StoreError
+from builder.oci.blob import Blob
 from builder.oci.descriptor import Descriptor
+from builder.parallel import Stoppable
 from layers.digest import Digest, verified
 
 
@@ -47,3 +49,14 @@ def test_a_blob_that_its_source_verifies_is_not_verified_again() -> None:
     assert Blob(descriptor, Source()).open() is streams[0]
     # Against another descriptor it is: what a source promises need not be what is wanted.
     assert Blob(replace(descriptor, size=5), Source()).open() is not streams[1]
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_one_that_may_be_stopped_is_verified_once_too(*, is_verified: bool) -> None:
+    data = b"data"
+    digest = Digest.of(data)
+    plain: BinaryIO = io.BytesIO(data)
+    inner = verified(plain, digest, len(data)) if is_verified else plain
+    stoppable = cast("BinaryIO", Stoppable(inner, threading.Event()))
+    assert (verified(stoppable, digest, len(data)) is stoppable) is is_verified
+    assert verified(stoppable, digest, 5) is not stoppable

@@ -120,6 +120,14 @@ KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
     ),
     "apt-docs": ("true", True, ("false", False), ("true", True)),
     "apt-accept": ('["dbus", "dbus"]', ("dbus",), ("a1,b2", ("a1", "b2")), (["c++"], ("c++",))),
+    "insecure-registries": (
+        '["r.test:5000", "10.1.2.3/8", "[::1]:1", "r.test:5000"]',
+        ("r.test:5000", "10.0.0.0/8", "[::1]:1"),
+        ("a, b.c", ("a", "b.c")),
+        (["d:1"], ("d:1",)),
+    ),
+    "registry-certs": ('"/etc/certs"', "/etc/certs", ("certs", "certs"), ("../c", "../c")),
+    "registries-conf": ('"/a.conf"', "/a.conf", ("b.conf", "b.conf"), ("/c.conf", "/c.conf")),
 }
 
 

@@ -87,7 +87,8 @@ def answering(answer: Callable[[Asked], Answer]) -> Iterator[str]:
             body = self.rfile.read(length)
             self._say(answer(Asked(self.command, self.path, headers, body)))
 
-        do_PUT = do_GET  # noqa: N815 - the names that the base class looks for
+        # The names that the base class looks for.
+        do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
         def _say(self, said: Answer) -> None:
             self.send_response(said.status)

@@ -6,9 +6,11 @@ import pytest
 from builder.errors import RegistryError, TransportError
 from builder.events import Event, Notice
 from builder.oci import media_types
+from builder.oci.descriptor import Descriptor
 from builder.oci.document import MAX_DOCUMENT
+from builder.registry.auth import Authorization
 from builder.registry.client import RegistryClient
-from builder.registry.hosts import mirror_endpoint
+from builder.registry.endpoint import mirror_endpoint
 from builder.retry import Retry
 from builder.transport import HttpTransport
 from layers.digest import Digest
@@ -17,6 +19,7 @@ from tests.registry_client.fake import Answer, FaultyServer, closed_port, refuse
 MANIFEST = b'{"schemaVersion":2}'
 DIGEST = Digest.of(MANIFEST)
 GOOD = Answer(body=MANIFEST, headers={"Content-Type": f"{media_types.MANIFEST}; charset=utf-8"})
+BLOB = Descriptor(media_type="application/octet-stream", digest=DIGEST, size=len(MANIFEST))
 TAG_PATH = "/v2/app/manifests/1"
 
 
@@ -44,16 +47,19 @@ def asking(server: FaultyServer, transport: HttpTransport) -> Asking:
     return ask(server.url, transport)
 
 
-def ask(url: str, transport: HttpTransport) -> Asking:
+def ask(url: str, transport: HttpTransport, repository: str = "app") -> Asking:
     events: list[Event] = []
     pauses: list[float] = []
     retry = Retry(events=events.append, sleep=pauses.append)
-    return Asking(RegistryClient(transport, mirror_endpoint(url), retry), events, pauses)
+    client = RegistryClient(
+        transport, mirror_endpoint(url, repository), authorization=Authorization(), retry=retry
+    )
+    return Asking(client, events, pauses)
 
 
 def test_a_manifest_comes_as_it_is(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, GOOD)
-    fetched = asking.client.manifest("app", "1")
+    fetched = asking.client.manifest("1")
     assert (fetched.raw, fetched.media_type) == (MANIFEST, media_types.MANIFEST)
     [asked] = server.asked
     accepted = asked.headers["accept"].split(", ")
@@ -63,10 +69,10 @@ def test_a_manifest_comes_as_it_is(server: FaultyServer, asking: Asking) -> None
 
 
 def test_a_missing_manifest_says_what_was_asked_of_whom(
-    server: FaultyServer, asking: Asking
+    server: FaultyServer, transport: HttpTransport, asking: Asking
 ) -> None:
     with pytest.raises(RegistryError) as caught:
-        asking.client.manifest("library/python", "9.99")
+        ask(server.url, transport, "library/python").client.manifest("9.99")
     assert caught.value.message == (
         f"asking {server.host} for library/python:9.99: the answer is 404 Not Found: "
         "MANIFEST_UNKNOWN: manifest unknown"
@@ -89,7 +95,7 @@ def test_refusals_have_hints(
 ) -> None:
     server.on(TAG_PATH, refused(status))
     with pytest.raises(RegistryError, match=f"the answer is {status} ") as caught:
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     assert (hint is None) == (caught.value.hint is None)
     assert (hint or "") in (caught.value.hint or "")
 
@@ -109,14 +115,14 @@ def test_a_refusal_is_put_into_one_clean_line(
 ) -> None:
     server.on(TAG_PATH, Answer(status=400, body=body))
     with pytest.raises(RegistryError) as caught:
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     expected = f"asking {server.host} for app:1: the answer is 400 Bad Request{words}"
     assert caught.value.message.replace("  ", " ") == expected
 
 
 def test_a_busy_registry_is_asked_again(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, refused(503), refused(500), GOOD)
-    assert asking.client.manifest("app", "1").raw == MANIFEST
+    assert asking.client.manifest("1").raw == MANIFEST
     assert [0.2 <= asking.pauses[0] <= 0.4, 0.4 <= asking.pauses[1] <= 0.8] == [True, True]
     assert asking.notices[0].startswith(
         f"asking {server.host} for app:1: the answer is 503 Service Unavailable; trying again in 0."
@@ -127,14 +133,14 @@ def test_a_busy_registry_is_asked_again(server: FaultyServer, asking: Asking) ->
 def test_patience_ends_after_four_tries(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, refused(502))
     with pytest.raises(RegistryError, match="the answer is 502") as caught:
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     assert len(server.asked) == 4
     assert caught.value.hint == "the fault is the registry's: try again later"
 
 
 def test_retry_after_is_obeyed(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, refused(429, Retry_After="3"), GOOD)
-    asking.client.manifest("app", "1")
+    asking.client.manifest("1")
     assert asking.pauses == [3.0]
 
 
@@ -143,14 +149,14 @@ def test_a_wait_beyond_all_patience_is_an_error_at_once(
 ) -> None:
     server.on(TAG_PATH, refused(429, "TOOMANYREQUESTS", "slow down", Retry_After="600"))
     with pytest.raises(RegistryError, match="429 Too Many Requests: TOOMANYREQUESTS") as caught:
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     assert caught.value.hint == "it asks to wait for 600 s; try again then, or use a mirror"
     assert len(server.asked) == 1
 
 
 def test_a_manifest_that_breaks_off_is_fetched_again(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, Answer(body=MANIFEST[:5], promised=9), GOOD)
-    assert asking.client.manifest("app", "1").raw == MANIFEST
+    assert asking.client.manifest("1").raw == MANIFEST
     assert len(asking.pauses) == 1
 
 
@@ -158,7 +164,7 @@ def test_a_manifest_has_to_be_the_one_asked_for(server: FaultyServer, asking: As
     other = Digest.of(b"other")
     server.on(f"/v2/app/manifests/{other}", GOOD)
     with pytest.raises(RegistryError) as caught:
-        asking.client.manifest("app", str(other))
+        asking.client.manifest(str(other))
     assert caught.value.message == (
         f"asking {server.host} for app@{other}: wanted the manifest {other}, "
         f"got 19 bytes that hash to {DIGEST}"
@@ -171,13 +177,13 @@ def test_a_registry_has_to_keep_its_own_promise(
 ) -> None:
     server.on(TAG_PATH, Answer(body=MANIFEST, headers={"Docker-Content-Digest": promise}))
     with pytest.raises(RegistryError, match=r"wanted the manifest|not a digest|not supported"):
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
 
 
 def test_an_endless_manifest_is_refused(server: FaultyServer, asking: Asking) -> None:
     server.on(TAG_PATH, Answer(body=bytes(MAX_DOCUMENT + 1)))
     with pytest.raises(RegistryError, match="longer than 4 MiB"):
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
 
 
 def test_a_token_is_fetched_once_per_scope(server: FaultyServer, asking: Asking) -> None:
@@ -185,8 +191,8 @@ def test_a_token_is_fetched_once_per_scope(server: FaultyServer, asking: Asking)
     server.on(TAG_PATH, refused(401, WWW_Authenticate=challenge), GOOD)
     server.on("/token", Answer(body=b'{"token":"t"}'))
     server.on(f"/v2/app/blobs/{DIGEST}", Answer(body=MANIFEST))
-    asking.client.manifest("app", "1")
-    with asking.client.blob("app", DIGEST) as body:
+    asking.client.manifest("1")
+    with asking.client.blob(BLOB) as body:
         assert body.read() == MANIFEST
     token = "/token?service=s&scope=repository%3Aapp%3Apull"
     assert server.paths() == [TAG_PATH, token, TAG_PATH, f"/v2/app/blobs/{DIGEST}"]
@@ -195,14 +201,14 @@ def test_a_token_is_fetched_once_per_scope(server: FaultyServer, asking: Asking)
 
 def test_a_busy_token_server_is_asked_again(server: FaultyServer, asking: Asking) -> None:
     challenge = f'Bearer realm="{server.url}/token"'
-    server.on(
-        TAG_PATH,
-        refused(401, WWW_Authenticate=challenge),
-        refused(401, WWW_Authenticate=challenge),
-        GOOD,
-    )
+    server.on(TAG_PATH, refused(401, WWW_Authenticate=challenge), GOOD)
     server.on("/token", refused(503), Answer(body=b'{"token":"t"}'))
-    assert asking.client.manifest("app", "1").raw == MANIFEST
+    assert asking.client.manifest("1").raw == MANIFEST
+    # Who gives out tokens is known by then: it is asked before anything else.
+    assert [path.partition("?")[0] for path in server.paths()] == [
+        *(TAG_PATH, "/token"),
+        *("/token", TAG_PATH),
+    ]
     assert len(asking.pauses) == 1
 
 
@@ -213,7 +219,7 @@ def test_a_token_that_does_not_help_is_not_asked_for_again(
     server.on(TAG_PATH, refused(401, "UNAUTHORIZED", "no", WWW_Authenticate=challenge))
     server.on("/token", Answer(body=b'{"token":"t"}'))
     with pytest.raises(RegistryError, match="401 Unauthorized: UNAUTHORIZED: no"):
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     assert len(server.asked) == 3
 
 
@@ -223,7 +229,7 @@ def test_a_mirrors_prefix_is_in_path_and_scope(
     path = "/v2/hub/app/manifests/1"
     server.on(path, refused(401, WWW_Authenticate=f'Bearer realm="{server.url}/token"'), GOOD)
     server.on("/token", Answer(body=b'{"token":"t"}'))
-    ask(f"{server.url}/hub", transport).client.manifest("app", "1")
+    ask(f"{server.url}/hub", transport).client.manifest("1")
     assert server.paths() == [path, "/token?scope=repository%3Ahub%2Fapp%3Apull", path]
 
 
@@ -231,7 +237,7 @@ def test_an_unreachable_registry_is_given_up_on(transport: HttpTransport) -> Non
     host = closed_port()
     asking = ask(f"http://{host}", transport)
     with pytest.raises(TransportError) as caught:
-        asking.client.manifest("app", "1")
+        asking.client.manifest("1")
     assert caught.value.message == f"cannot reach {host}: connection refused"
     assert len(asking.pauses) == 3
     assert sum(asking.pauses) < 3

@@ -1,0 +1,165 @@
+"""``push``: a project, or an image that exists, goes to registries under its names."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from builder.build import build, find_built, plan_build, read_application
+from builder.cli.build import is_locked
+from builder.cli.console import Console, emit
+from builder.cli.credential import given_credential, incomplete
+from builder.cli.results import refuse_files, write_files
+from builder.errors import SettingsError
+from builder.events import Notice
+from builder.oci.platform import Platform
+from builder.oci.reference import DOCKER_HUB, Reference
+from builder.oci.tree import ManifestTree
+from builder.plan import Application
+from builder.process import run
+from builder.project.settings import read_registry_settings
+from builder.push.deliver import deliver, pushed_names, report
+from builder.push.source import is_project, open_source, split_arguments
+from builder.registry.access import RegistryAccess
+from builder.registry.credential import Credential
+from builder.settings import RegistrySettings
+from builder.store.layout import Store
+from builder.workshop import Workshop
+
+_BUILD_FLAGS = ("base", "base-mirror", "apt-mirror", "pull", "platform")
+_REGISTRY_FLAGS = ("insecure-registries", "registry-certs", "registries-conf")
+
+
+def command(options: argparse.Namespace, console: Console) -> int:
+    """Run ``push``; the exit code.
+
+    Raises:
+        BuilderError: of every kind.
+    """
+    refuse_files(options.metadata_file, options.digest_file, options.image_refs)
+    if options.dry_run and (options.digest_file or options.image_refs):
+        raise SettingsError(
+            "--digest-file and --image-refs say what was pushed, and --dry-run pushes nothing",
+            hint="--metadata-file takes what would be pushed",
+        )
+    source, names = split_arguments(options.arguments)
+    shop = Workshop(store=Store.at_home(), run=run, events=console)
+    if is_project(source):
+        return _push_project(Path(source), names, options, shop)
+    _refuse_build_flags(source, options)
+    references = _references(names)
+    settings = read_registry_settings(environ=os.environ, flags=_chosen(options, _REGISTRY_FLAGS))
+    platform = Platform.parse(options.platform) if options.platform else None
+    with (
+        _access(settings, references, options, shop) as access,
+        open_source(source, access, shop, platform=platform) as tree,
+    ):
+        return _push(tree, references, access, options, shop)
+
+
+def _push_project(
+    project: Path, names: Sequence[str], options: argparse.Namespace, shop: Workshop
+) -> int:
+    flags = _chosen(options, (*_BUILD_FLAGS, *_REGISTRY_FLAGS))
+    app = read_application(project, flags, os.environ, shop)
+    references = _references(names or _registry_tags(app))
+    with _access(app.settings.registries, references, options, shop) as access:
+        shop = replace(shop, registries=access)
+        planned = plan_build(app, shop, locked=is_locked(options.locked, app))
+        image = find_built(planned, shop)
+        if image is None:
+            image = build(planned, shop)
+        else:
+            shop.events(Notice(f"built already: {image.digest}"))
+        return _push(ManifestTree.of_image(image), references, access, options, shop)
+
+
+def _push(
+    tree: ManifestTree,
+    references: Sequence[Reference],
+    access: RegistryAccess,
+    options: argparse.Namespace,
+    shop: Workshop,
+) -> int:
+    deliveries = deliver(tree, references, access, shop, dry_run=options.dry_run)
+    result = json.dumps(report(tree, deliveries), indent=2)
+    pushed = pushed_names(tree, deliveries)
+    # What was pushed is said first: a file that cannot be written does not undo it.
+    emit("\n".join([result] if options.json or options.dry_run else pushed))
+    write_files(
+        (options.metadata_file, [result]),
+        (options.digest_file, [str(tree.descriptor.digest)]),
+        (options.image_refs, pushed),
+    )
+    return 0
+
+
+def _references(names: Sequence[str]) -> list[Reference]:
+    for name in names:
+        if name.startswith("docker://"):
+            hint = f"write {name.removeprefix('docker://')}"
+            raise SettingsError(f"cannot push to {name}: a REF has no scheme", hint=hint)
+    references = [Reference.parse(name) for name in names]
+    for reference in references:
+        if reference.is_short and "/" not in reference.given.partition(":")[0]:
+            raise SettingsError(
+                f"cannot push to {reference}: it names no registry",
+                hint=f"write e.g. registry.example.com/team/{reference}, "
+                f"or {DOCKER_HUB}/USER/{reference} for Docker Hub",
+            )
+    return references
+
+
+def _registry_tags(app: Application) -> list[str]:
+    names = [tag for tag in app.settings.tags if not Reference.parse(tag).is_short]
+    if not names:
+        raise SettingsError(
+            "nowhere to push to: no REF was given, and none of the project's tags names a registry",
+            hint="write e.g. python -m builder push registry.example.com/team/app:1.0",
+        )
+    return names
+
+
+def _refuse_build_flags(source: str, options: argparse.Namespace) -> None:
+    given = [f"--{flag}" for flag in (*_BUILD_FLAGS, "locked") if _value(options, flag)]
+    if wrong := [flag for flag in given if flag != "--platform"]:
+        raise SettingsError(
+            f"{wrong[0]} is for building, and {source} is an image already", hint="leave it out"
+        )
+
+
+def _access(
+    settings: RegistrySettings,
+    references: Sequence[Reference],
+    options: argparse.Namespace,
+    shop: Workshop,
+) -> RegistryAccess:
+    given = _given(references, options)
+    return RegistryAccess.of(settings, os.environ, run=run, events=shop.events, given=given)
+
+
+def _given(references: Sequence[Reference], options: argparse.Namespace) -> dict[str, Credential]:
+    """The credential that was given: for the registry that is pushed to, and no other."""
+    username, password = given_credential(options, os.environ)
+    if not username and not password:
+        return {}
+    if not username or not password:
+        raise incomplete(username)
+    registries = sorted({reference.registry for reference in references})
+    if len(registries) > 1:
+        raise SettingsError(
+            f"one user name and password, and several registries: {', '.join(registries)}",
+            hint="log in to each: python -m builder login REGISTRY",
+        )
+    return {registries[0]: Credential(username=username, password=password)}
+
+
+def _chosen(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
+    return {flag: _value(options, flag) for flag in flags}
+
+
+def _value(options: argparse.Namespace, flag: str) -> Any:
+    return getattr(options, flag.replace("-", "_"))
