@@ -40,6 +40,8 @@ class Download:
         self._host = host
         self._retry = retry
         self._position = 0
+        # What came and was not handed on yet.
+        self._pieces: list[bytes] = []
         # The first answer is asked for here, so that a refusal shows before anything is read.
         self._answer: Response | None = retry.run(lambda: opened(0))
 
@@ -56,7 +58,10 @@ class Download:
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(CHUNK), b""))
-        return self._retry.run(lambda: self._read(size), progress=lambda: self._position)
+        self._retry.run(lambda: self._gather(size), progress=lambda: self._position)
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -70,21 +75,26 @@ class Download:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, size: int) -> bytes:
+    def _gather(self, size: int) -> None:
+        """As much as was wanted: hashing and writing small pieces costs threads their turns."""
         try:
             with passing():
-                if self._answer is None:
-                    if self._position == self._descriptor.size:
-                        # Broken off after its last byte; the digest decides.
-                        return b""
-                    self._answer = self._rest()
-                data = self._answer.body.read(size)
-                if not data and self._position < self._descriptor.size:
-                    raise self._broken_off()
+                while (left := size - sum(map(len, self._pieces))) and (data := self._piece(left)):
+                    self._pieces.append(data)
+                    self._position += len(data)
         except Transient:
             self.close()
             raise
-        self._position += len(data)
+
+    def _piece(self, size: int) -> bytes:
+        if self._answer is None:
+            if self._position == self._descriptor.size:
+                # Broken off after its last byte; the digest decides.
+                return b""
+            self._answer = self._rest()
+        data = self._answer.body.read(size)
+        if not data and self._position < self._descriptor.size:
+            raise self._broken_off()
         return data
 
     def _rest(self) -> Response:
