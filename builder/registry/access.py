@@ -144,8 +144,10 @@ class RegistryAccess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # Whoever pressed Ctrl-C leaves at once; threads that still read would only see it break.
+        if error is None or isinstance(error, Exception):
+            self.close()
 
     def _client(
         self, endpoint: Endpoint, actions: str, mount_from: Collection[str] = ()

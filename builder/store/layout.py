@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,10 +38,13 @@ _ELSEWHERE = " in BUILDER_STORE"
 _REFILL = "remove the store's directory; the next build fills it again"
 
 _unfinished: set[Path] = set()
+_beginning = threading.Lock()
 
 
 def drop_unfinished() -> None:
     """Remove what this process has begun to write into layouts: it ends without finishing it."""
+    # Never given back: a thread that is still at work must not begin anything new.
+    _beginning.acquire(timeout=1)
     for directory in list(_unfinished):
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -130,9 +134,9 @@ class Layout:
         Raises:
             StoreError: it cannot be made, or the store's disk refused what the block wrote.
         """
-        with self._writing("write a blob"):
+        with self._writing("write a blob"), _beginning:
             directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
-        _unfinished.add(directory)
+            _unfinished.add(directory)
         try:
             with self._lending("write a blob"):
                 yield directory / "blob"

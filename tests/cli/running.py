@@ -95,7 +95,8 @@ def nothing_left(place: Place) -> Iterator[None]:
     """When the block ends no process and nothing half-written is left of it."""
     yield
     wait_until_gone(place)
-    assert place.leftovers() == []
+    left = place.leftovers()
+    assert left == [], left
     assert place.written() == []
 
 
