@@ -43,10 +43,9 @@ _beginning = threading.Lock()
 
 def drop_unfinished() -> None:
     """Remove what this process has begun to write into layouts: it ends without finishing it."""
-    # Never given back: a thread that is still at work must not begin anything new.
-    _beginning.acquire(timeout=1)
-    for directory in list(_unfinished):
-        shutil.rmtree(directory, ignore_errors=True)
+    with _beginning:
+        for directory in list(_unfinished):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 class Layout:
