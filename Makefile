@@ -1,7 +1,7 @@
 # Every target brings what it needs: .ci/setup is quick when nothing is missing.
 BIN := .venv/bin
 
-.PHONY: test lint quick demo setup venv clean
+.PHONY: test lint quick demo bench setup venv clean
 
 test: setup lint
 	$(BIN)/pytest
@@ -18,6 +18,10 @@ quick: venv
 
 demo: setup
 	$(BIN)/python -m tests.demo
+
+# Half an hour, on a machine that does nothing else; ARGS="service --rounds 1" is a quick look.
+bench: setup
+	$(BIN)/python -m bench $(ARGS)
 
 setup:
 	@.ci/setup

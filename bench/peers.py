@@ -1,117 +1,176 @@
-"""backend/ built by us and by buildah from a Dockerfile, on the same base and the same uv cache."""
+"""Ways to bring a project's image into a registry, with the same wheels and on the same base."""
 
-import atexit
-import json
 import os
+import re
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import uv
 
+from bench.engines import UV_CACHE, run
+from bench.measure import Command
 from tests.cache import REPOSITORY
-from tests.machine import engine_environ
-from tests.standin import TAG, standin_layout
 
-UV_CACHE = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+CMD = ("uvicorn", "application.main:app", "--host", "0.0.0.0", "--port", "8000")  # noqa: S104
+_OFFLINE = {"UV_OFFLINE": "1"}
+"""Whether an index has something newer is asked by nobody while the clock runs."""
 
 
-def run(*argv: str | Path, environ: Mapping[str, str] | None = None) -> str:
-    """A command's stdout; what it said on stderr when it fails."""
-    done = subprocess.run(
-        list(map(str, argv)),
-        env={**os.environ, **engines(), **(environ or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(f"{argv}\n{done.stdout}{done.stderr}")
-    return done.stdout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An image to make and to push.
 
+    Attributes:
+        project: its directory.
+        base: a reference in the registry that is pushed to.
+        reference: where the image goes.
+        label: scenario and situation.
+        loads: whether it goes into podman instead.
+    """
 
-@cache
-def engines() -> dict[str, str]:
-    """Engines with a storage of the benchmark's own: what it removes is never anybody else's."""
-    root = Path(tempfile.mkdtemp(prefix="bench-storage-", dir="/var/tmp"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    file = root / "storage.conf"
-    file.write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{root}/graph"\nrunroot = "{root}/run"\n'
-    )
-    return {**engine_environ(), "CONTAINERS_STORAGE_CONF": str(file)}
-
-
-class Builder(Protocol):
-    """One way to build an image of a project."""
+    project: Path
+    base: str
+    reference: str
+    label: str
+    loads: bool = False
 
     @property
-    def name(self) -> str: ...
-
-    def forget(self) -> None:
-        """Leave only the base and uv's cache, as on a machine that never built this."""
-
-    def build(self) -> None:
-        """Build, and have the image in podman's storage."""
+    def local(self) -> str:
+        """What the image is called on this machine."""
+        return f"localhost/bench:{self.project.name}"
 
 
-@dataclass(frozen=True)
+class Peer(Protocol):
+    """One way to do it."""
+
+    @property
+    def name(self) -> str:
+        """As the tables have it."""
+        ...
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What its commands need beside ours."""
+        ...
+
+    def forget(self, base: str) -> None:
+        """Leave nothing but uv's cache and the base, as where many other things are built."""
+        ...
+
+    def commands(self, job: Job) -> Sequence[Command]:
+        """What does the job: builds, where something changed, and brings the image there."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ours:
-    """`python -m builder build`, loading into podman."""
+    """``python -m builder push``, or ``build --load``.
 
-    project: Path
-    name: str = "localhost/bench:ours"
-    store: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir=UV_CACHE.parent)))
+    Attributes:
+        home: its store is kept here.
+        traces: where a trace of every situation goes; None for nowhere.
+    """
 
-    def forget(self) -> None:
-        run("podman", "rmi", "--all", "--force")
-        shutil.rmtree(self.store, ignore_errors=True)
+    home: Path
+    traces: Path | None = None
+    name: str = "ours"
 
-    def build(self) -> None:
-        base = f"oci:{standin_layout()}:{TAG}"
-        command = (sys.executable, "-m", "builder", "build", self.project, "--tag", self.name)
-        run(*command, "--base", base, environ={"BUILDER_STORE": str(self.store)})
+    @property
+    def environ(self) -> Mapping[str, str]:
+        return {**_OFFLINE, "BUILDER_STORE": str(self.home / "store")}
+
+    def empty(self) -> None:
+        """Leave not even the base."""
+        shutil.rmtree(self.home / "store", ignore_errors=True)
+
+    def forget(self, base: str) -> None:
+        self.empty()
+        nothing = self.home / "nothing"
+        if not nothing.exists():
+            nothing.mkdir(parents=True)
+            (nothing / "pyproject.toml").write_text(_NOTHING)
+            run(uv.find_uv_bin(), "lock", "--directory", nothing)
+        run(*_BUILDER, "build", nothing, "--dry-run", "--base", base, environ=self.environ)
+
+    def commands(self, job: Job) -> Sequence[Command]:
+        based = ("--base", job.base, *self._traced(job))
+        if job.loads:
+            return [[*_BUILDER, "build", job.project, "--load", "--tag", job.local, *based]]
+        return [[*_BUILDER, "push", job.project, job.reference, *based]]
+
+    def _traced(self, job: Job) -> Command:
+        if self.traces is None:
+            return ()
+        return "--trace", self.traces / f"{re.sub('[^a-z]+', '-', job.label)}.json"
 
 
-@dataclass(frozen=True)
+_BUILDER = (sys.executable, "-m", "builder")
+_NOTHING = """\
+[project]
+name = "nothing"
+version = "0"
+requires-python = ">=3.12"
+
+[tool.builder]
+cmd = ["true"]
+source = []
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """``bench/shell/push.sh``: the formats by hand.
+
+    Attributes:
+        home: what it keeps is kept here.
+    """
+
+    home: Path
+    name: str = "shell"
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        path = f"{Path(uv.find_uv_bin()).parent}:{os.environ['PATH']}"
+        return {**_OFFLINE, "STATE": str(self.home), "PATH": path}
+
+    def forget(self, base: str) -> None:
+        del base  # its manifest is asked for every time
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+
+    def commands(self, job: Job) -> Sequence[Command]:
+        script = REPOSITORY / "bench/shell/push.sh"
+        push = (script, job.project, job.base, job.reference, *CMD)
+        pull = ("podman", "pull", "--quiet", "--tls-verify=false", job.reference)
+        return [push, pull] if job.loads else [push]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Buildah:
-    """`buildah bud --layers` with the Dockerfile beside this file."""
+    """``buildah bud --layers`` with the Dockerfile that uv's guide gives, and ``buildah push``."""
 
-    project: Path
-    name: str = "localhost/bench:buildah"
-    base: str = "localhost/bench:base"
+    name: str = "buildah"
+    environ: Mapping[str, str] = field(default_factory=lambda: _OFFLINE)
 
-    def forget(self) -> None:
+    def forget(self, base: str) -> None:
         run("podman", "rmi", "--all", "--force")
-        layout = f"oci:{standin_layout()}:{TAG}"
-        run("skopeo", "copy", "-q", layout, f"containers-storage:{self.base}")
+        run("podman", "pull", "--quiet", "--tls-verify=false", base)
 
-    def build(self) -> None:
+    def commands(self, job: Job) -> Sequence[Command]:
         dockerfile = REPOSITORY / "bench/dockerfile/Dockerfile"
-        run(
+        build = (
             *("buildah", "bud", "--quiet", "--layers", "--network=host", "--isolation=chroot"),
-            *("--build-arg", f"BASE={self.base}", "--build-arg", f"SSL_CERT_FILE={CERTIFICATES}"),
-            *("--build-context", f"uv={Path(uv.find_uv_bin()).parent}"),
-            *(
-                "--volume",
-                f"{UV_CACHE}:/root/.cache/uv",
-                "--volume",
-                "/etc/ssl/certs:/etc/ssl/certs:ro",
-            ),
-            *("--tag", self.name, "--file", dockerfile, self.project),
+            *("--build-arg", f"BASE={job.base}", "--build-arg", f"SSL_CERT_FILE={CERTIFICATES}"),
+            *("--build-context", f"uv={Path(uv.find_uv_bin()).parent}", "--tls-verify=false"),
+            *("--volume", f"{UV_CACHE}:/root/.cache/uv"),
+            *("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"),
+            *("--tag", job.local, "--file", dockerfile, job.project),
         )
-
-
-def compressed_size(name: str) -> int:
-    """Bytes of the image's layers as a registry would hold them."""
-    with tempfile.TemporaryDirectory() as folder:
-        run("skopeo", "copy", "-q", f"containers-storage:{name}", f"oci:{folder}:x")
-        manifest = json.loads(run("skopeo", "inspect", "--raw", f"oci:{folder}:x"))
-    return sum(layer["size"] for layer in manifest["layers"])
+        target = f"docker://{job.reference}"
+        push = ("buildah", "push", "--quiet", "--tls-verify=false", job.local, target)
+        return [build] if job.loads else [build, push]

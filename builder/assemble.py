@@ -9,24 +9,24 @@ from builder.oci.image import Image
 from builder.oci.image_config import ImageConfig, make_image_config
 from builder.oci.manifest import Manifest
 from builder.oci.media_types import CONFIG, oci_name
-from builder.plan import BuildPlan
+from builder.plan import BuildPlan, MadeLayer
 from layers.layer import Layer
 
 _AUTHOR = "image-builder"
 
 
-def assemble(plan: BuildPlan, base: Base, layers: Sequence[tuple[str, Layer]]) -> Image:
+def assemble(plan: BuildPlan, base: Base, layers: Sequence[MadeLayer]) -> Image:
     """Put an image together.
 
     Args:
         plan: config, annotations and times.
         base: its layers come first, with the OCI names of their media types.
-        layers: name and layer, from the bottom.
+        layers: what was planned, from the bottom.
 
     Raises:
         DocumentError: the parts do not agree.
     """
-    own = tuple(layer for _, layer in layers)
+    own = tuple(made.layer for made in layers)
     inherited = tuple(_with_oci_name(layer) for layer in base.image.layers)
     config = make_image_config(_members(plan, base.image.config.value, layers))
     manifest = Manifest(
@@ -47,9 +47,7 @@ def _with_oci_name(layer: Layer) -> Layer:
     )
 
 
-def _members(
-    plan: BuildPlan, base: ImageConfig, layers: Sequence[tuple[str, Layer]]
-) -> dict[str, Any]:
+def _members(plan: BuildPlan, base: ImageConfig, layers: Sequence[MadeLayer]) -> dict[str, Any]:
     """The image config, with the members that the specification names and no others."""
     kept = {key: base.members[key] for key in ("os.version", "os.features") if key in base.members}
     return {
@@ -59,9 +57,9 @@ def _members(
         "config": dict(plan.run),
         "rootfs": {
             "type": "layers",
-            "diff_ids": [*map(str, base.diff_ids), *(str(layer.diff_id) for _, layer in layers)],
+            "diff_ids": [*map(str, base.diff_ids), *(str(made.layer.diff_id) for made in layers)],
         },
-        "history": [*_base_history(base), *(_entry(plan, name) for name, _ in layers)],
+        "history": [*_base_history(base), *(_entry(plan, made) for made in layers)],
     }
 
 
@@ -72,5 +70,9 @@ def _base_history(base: ImageConfig) -> list[Mapping[str, Any]]:
     return history if counted == len(base.diff_ids) else [{} for _ in base.diff_ids]
 
 
-def _entry(plan: BuildPlan, name: str) -> dict[str, Any]:
-    return {"created": plan.created, "created_by": f"{_AUTHOR}: {name}", "comment": name}
+def _entry(plan: BuildPlan, made: MadeLayer) -> dict[str, Any]:
+    return {
+        "created": plan.created,
+        "created_by": f"{_AUTHOR}: {made.name}",
+        "comment": made.holds or made.name,
+    }

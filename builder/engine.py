@@ -1,6 +1,7 @@
 """How podman and docker are spoken to on the command line, and what their refusals mean."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import EngineError
@@ -38,15 +39,26 @@ def podman_available() -> bool:
     return find("podman") is not None
 
 
-def ask(run: CommandRunner, *argv: str | Path) -> Completed:
+def ask(
+    run: CommandRunner,
+    *argv: str | Path,
+    cwd: Path | None = None,
+    environ: Mapping[str, str | None] | None = None,
+) -> Completed:
     """Run an engine's command line, whatever it answers.
+
+    Args:
+        run: starts it.
+        argv: the program and its arguments.
+        cwd: where it runs; here when omitted.
+        environ: variables on top of this process's own; None takes one away.
 
     Raises:
         EngineError: there is no such program.
     """
     program = str(argv[0])
     try:
-        return run([str(word) for word in argv])
+        return run([str(word) for word in argv], cwd=cwd, environ=environ)
     except FileNotFoundError as error:
         raise EngineError(
             f"{program} is not installed, or not on PATH",
@@ -54,13 +66,18 @@ def ask(run: CommandRunner, *argv: str | Path) -> Completed:
         ) from error
 
 
-def engine(run: CommandRunner, *argv: str | Path) -> str:
-    """Run an engine's command line; what it wrote to stdout, without blanks around it.
+def engine(
+    run: CommandRunner,
+    *argv: str | Path,
+    cwd: Path | None = None,
+    environ: Mapping[str, str | None] | None = None,
+) -> str:
+    """Run an engine's command line as ``ask`` does; its stdout, without blanks around it.
 
     Raises:
         EngineError: there is no such program, or it refused; the message has its last words.
     """
-    done = ask(run, *argv)
+    done = ask(run, *argv, cwd=cwd, environ=environ)
     if done.code:
         raise EngineError(
             f"{' '.join(done.argv)}: {done.last_words}", hint=engine_hint(done.last_words)

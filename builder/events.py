@@ -1,9 +1,10 @@
 """What happened, as values: the library says it, ``builder.cli.console`` words it."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -38,7 +39,24 @@ class Caution:
     hint: str | None = None
 
 
-Event = StepStarted | StepDone | Notice | Caution
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Work that a thread did as part of a step, for whoever traces where the time goes.
+
+    Attributes:
+        name: what was done, and to what.
+        started: seconds, as ``time.perf_counter`` counts them.
+        ended: the same.
+        thread: the identity of the thread (``threading.get_ident``).
+    """
+
+    name: str
+    started: float
+    ended: float
+    thread: int
+
+
+Event = StepStarted | StepDone | Notice | Caution | Span
 
 
 class EventSink(Protocol):
@@ -51,6 +69,19 @@ class EventSink(Protocol):
 
 def ignore(event: Event, /) -> None:
     """An event sink for callers who do not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """Hands events on, one at a time, whichever thread they are from."""
+
+    events: EventSink
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event."""
+        with self.lock:
+            self.events(event)
 
 
 @dataclass(slots=True)
@@ -69,3 +100,11 @@ def step(events: EventSink, name: str) -> Iterator[Step]:
     started = time.perf_counter()
     yield running
     events(StepDone(name, running.detail, time.perf_counter() - started))
+
+
+@contextmanager
+def span(events: EventSink, name: str) -> Iterator[None]:
+    """Report work when it did not raise; several threads may do so at once."""
+    started = time.perf_counter()
+    yield
+    events(Span(name, started, time.perf_counter(), threading.get_ident()))

@@ -1,19 +1,25 @@
 """What an image stands on: its base and the system packages, as locked or as found now."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from builder.base.base import AptRequest, Base, BaseRequest
 from builder.base.find import find_first_base
-from builder.debian.package import Pin
 from builder.errors import LockError
 from builder.events import Caution, EventSink
-from builder.image_lock import LockedImage, drift, image_lock_path, sources_digest
 from builder.oci.platform import Platform
-from builder.plan import Application
 from builder.project.python_version import wanted_python
 from builder.settings import PullPolicy
-from builder.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.debian.package import Pin
+    from builder.image_lock import LockedImage
+    from builder.plan import Application
+    from builder.workshop import Workshop
 
 _RELOCK = "bring it up to date: python -m builder lock"
 
@@ -44,7 +50,7 @@ def lay_foundation(app: Application, shop: Workshop, *, locked: bool) -> Foundat
         # Its packages are those of the lock, so what differs is what uv gave.
         python = f" with Python {base.image.config.value.env.get('PYTHON_VERSION')} of this machine"
         _deviate(
-            f"{image_lock_path(app.pyproject)} pins {pinned.base} at {pinned.digest}; "
+            f"{app.pyproject.image_lock} pins {pinned.base} at {pinned.digest}; "
             f"got {base.name} at {base.digest}{python if base.pins else ''}",
             shop.events,
             locked=locked,
@@ -73,6 +79,8 @@ def lock_foundation(app: Application, shop: Workshop, *, upgrade: bool) -> Locke
         app = replace(app, settings=replace(settings, pull=PullPolicy.ALWAYS))
     is_same_base = before is not None and before.base == settings.base[0]
     base = _find(app, shop, before if is_same_base else None, strict=True)
+    from builder.image_lock import LockedImage, sources_digest  # noqa: PLC0415 - as below
+
     return LockedImage(
         platform=_platform(app),
         base=settings.base[0],
@@ -99,11 +107,13 @@ def _choose(
 
 def _fitting(app: Application, events: EventSink, *, locked: bool) -> LockedImage | None:
     """What is locked for the platform, if it fits the settings."""
-    path = image_lock_path(app.pyproject)
+    path = app.pyproject.image_lock
     if app.image_lock is None:
         if locked:
             raise LockError(f"there is no {path}", hint="make one: python -m builder lock")
         return None
+    from builder.image_lock import drift, sources_digest  # noqa: PLC0415 - most projects have none
+
     pinned = app.image_lock.image(_platform(app))
     if pinned is None:
         _deviate(f"{path} locks nothing for {_platform(app)}", events, locked=locked)
@@ -149,13 +159,17 @@ def _request(
         policy=settings.pull,
         mirror=settings.base_mirror,
         digest=pinned.digest if pinned else None,
-        apt=AptRequest(
-            settings=settings,
-            project=app.pyproject.directory,
-            python=wanted_python(app.pyproject, app.lock),
-            pins=pinned.base_packages if pinned else (),
-        ),
+        apt=_apt_request(app, pinned) if source.startswith("apt:") else None,
         registries=shop.registries,
+    )
+
+
+def _apt_request(app: Application, pinned: LockedImage | None) -> AptRequest:
+    return AptRequest(
+        settings=app.settings,
+        project=app.pyproject.directory,
+        python=wanted_python(app.pyproject, app.lock),
+        pins=pinned.base_packages if pinned else (),
     )
 
 

@@ -5,22 +5,24 @@ and a package that changes changes its own table alone. No host is named in it, 
 mirror serves.
 """
 
-import json
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from builder.debian.package import Pin
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from builder.errors import LayerError, LockError, SettingsError
 from builder.oci.document import canonical_json
 from builder.oci.platform import Platform
-from builder.project.pyproject import Pyproject
-from builder.settings import AptSourceSettings
 from layers.digest import Digest
 
-IMAGE_LOCK = "image.lock"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from builder.debian.package import Pin
+    from builder.settings import AptSourceSettings
+
 _VERSION = 1
 _HEADER = "# Written by `python -m builder lock`; not meant to be changed by hand.\n"
 _IMAGE = {"platform", "base", "digest", "requested", "sources", "package", "base-package"}
@@ -81,15 +83,6 @@ class ImageLock:
         """What is locked for a platform; ``arm64`` and ``arm64/v8`` are the same."""
         wanted = platform.specific
         return next((image for image in self.images if image.platform.specific == wanted), None)
-
-
-def image_lock_path(pyproject: Pyproject) -> Path:
-    """Where the ``image.lock`` of a project lies: beside the settings that it is about.
-
-    That is beside its ``uv.lock`` too, but for members of a workspace: those share a ``uv.lock``,
-    and each has an image of its own.
-    """
-    return pyproject.directory / IMAGE_LOCK
 
 
 def with_image(lock: ImageLock | None, locked: LockedImage) -> ImageLock:
@@ -159,6 +152,8 @@ def read_image_lock(path: Path) -> ImageLock | None:
         return None
     except OSError as error:
         raise LockError(f"cannot read {path}: {error.strerror}") from error
+    import tomllib  # noqa: PLC0415 - most projects have no such file
+
     try:
         return _lock(tomllib.loads(raw.decode()))
     except (ValueError, LockError) as error:
@@ -214,6 +209,8 @@ def _pin(table: dict[str, Any], what: str) -> Pin:
     # What it is added to is the address of an archive: it must not lead out of there.
     if path.startswith("/") or ".." in path.split("/") or ":" in path.partition("/")[0]:
         raise LockError(f"{what}: path is {path!r}; expected one from the archive's root")
+    from builder.debian.package import Pin  # noqa: PLC0415 - most projects lock no packages
+
     return Pin(
         name=name,
         version=_text(table, "version", what),

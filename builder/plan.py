@@ -1,30 +1,41 @@
 """What will be built, as pure data: it can be printed, compared and hashed before anything runs."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder import debian
-from builder.base.base import Base
-from builder.debian.package import Pin
 from builder.errors import SettingsError
-from builder.image_lock import ImageLock
 from builder.oci.document import canonical_json
 from builder.oci.reference import Reference
-from builder.project.lock import Lock
-from builder.project.pyproject import Pyproject
-from builder.project.revision import Revision
-from builder.project.source import Source
 from builder.project.uv import uv_version
-from builder.settings import Include, Settings
-from builder.target import Target
-from layers.compress import Codec
 from layers.digest import Digest
-from layers.layer import FORMAT
+from layers.layer import FORMAT, Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from builder.base.base import Base
+    from builder.debian.package import Pin
+    from builder.image_lock import ImageLock
+    from builder.project.lock import Lock
+    from builder.project.pyproject import Pyproject
+    from builder.project.revision import Revision
+    from builder.project.source import Source
+    from builder.settings import Include, Settings
+    from builder.target import Target
+    from layers.compress import Codec
 
 SYSTEM = "system"
 """The layer of Debian packages."""
+ACCOUNT = "account"
+"""The layer of the user whom the container runs as."""
+DEPENDENCIES = "dependencies"
+"""The layers of third-party distributions."""
+PROJECT = "project"
+"""The layer of the project's own files."""
 
 _OWN_PREFIX = "org.opencontainers.image."
 # Members of the base's config that are about the container it was once made from, and OnBuild,
@@ -64,6 +75,21 @@ class LayerPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeLayer:
+    """A layer that was planned, finished; the dependencies may have become several.
+
+    Attributes:
+        name: the plan's.
+        layer: what it became.
+        holds: the distributions in it, for the image's history.
+    """
+
+    name: str
+    layer: Layer
+    holds: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
     """An image to be made.
 
@@ -99,6 +125,12 @@ class BuildPlan:
     def layer(self, name: str) -> LayerPlan:
         """The layer of that name; there is one."""
         return next(layer for layer in self.layers if layer.name == name)
+
+    def names_of(self, count: int) -> list[str]:
+        """What that many made layers are called, from the bottom: dependencies may be several."""
+        more = count - len(self.layers)
+        times = {DEPENDENCIES: 1 + more}
+        return [layer.name for layer in self.layers for _ in range(times.get(layer.name, 1))]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as the dry run prints it."""
@@ -207,6 +239,7 @@ def _layers(
     built = {"created": app.revision.created}
     if app.lock.without_wheels:
         third_party |= built
+    spread = {"layers": _choice_json(settings)}
     taken = {
         "source": str(source_digest),
         "parts": list(app.source.parts),
@@ -214,9 +247,9 @@ def _layers(
     }
     return (
         *system,
-        LayerPlan(name="account", inputs={**place, **account}),
-        LayerPlan(name="dependencies", inputs={**place, **fit, **chosen, **third_party}),
-        LayerPlan(name="project", inputs={**place, **fit, **chosen, **taken, **built}),
+        LayerPlan(name=ACCOUNT, inputs={**place, **account}),
+        LayerPlan(name=DEPENDENCIES, inputs={**place, **fit, **chosen, **third_party, **spread}),
+        LayerPlan(name=PROJECT, inputs={**place, **fit, **chosen, **taken, **built}),
     )
 
 
@@ -242,6 +275,11 @@ def _uv_table(app: Application) -> Digest:
     told = {key: value for key, value in table.items() if key not in _NOT_INSTALLED}
     # TOML has dates, JSON has none.
     return Digest.of(json.dumps(told, sort_keys=True, default=str).encode())
+
+
+def _choice_json(settings: Settings) -> str | list[list[str]]:
+    choice = settings.layers
+    return str(choice) if isinstance(choice, str) else [list(names) for names in choice]
 
 
 def _include_json(include: Include) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess  # noqa: TID251 - this is the module that the ban points to
 import threading
@@ -153,5 +152,7 @@ def _end(process: subprocess.Popen[Any]) -> None:
 
 
 def find(program: str) -> str | None:
-    """Where a program is on PATH; None when it is not."""
-    return shutil.which(program)
+    """Where a program of that name is on PATH; None when it is not."""
+    # As ``shutil.which``, which comes with every kind of compression.
+    places = (os.path.join(directory, program) for directory in os.get_exec_path())  # noqa: PTH118
+    return next((p for p in places if Path(p).is_file() and os.access(p, os.X_OK)), None)

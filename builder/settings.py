@@ -4,14 +4,19 @@ They are read from ``[tool.builder]``, the environment and the command line by
 ``builder.project.settings``; nothing here reads anything.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from layers.accounts import Account
 from layers.compress import GZIP, Codec
 from layers.entries import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from layers.accounts import Account
 
 
 class PullPolicy(StrEnum):
@@ -23,6 +28,17 @@ class PullPolicy(StrEnum):
     """Every time, for the manifest; blobs that are here are not fetched again."""
     NEVER = "never"
     """Not at all."""
+
+
+class LayerPolicy(StrEnum):
+    """How third-party distributions are spread over layers."""
+
+    AUTO = "auto"
+    """Large ones have layers of their own, small ones share a few."""
+    SINGLE = "single"
+    """All in one."""
+    PER_PACKAGE = "per-package"
+    """One each, as far as the number of layers allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,8 @@ class User:
 
     def account(self, home: str) -> Account:
         """The account to add to the base's."""
+        from layers.accounts import Account  # noqa: PLC0415 - of use to builds alone
+
         return Account(name=self.name, owner=self.owner, home=home)
 
 
@@ -135,6 +153,8 @@ class Settings:
         extras: optional dependencies of the project to install.
         groups: dependency groups to install.
         compression: of the layers.
+        layers: how third-party distributions are spread over layers; or the groups, by normalised
+            name, that have a layer each, before one for the rest.
         tags: names for the image; ``localhost/NAME:latest`` when empty.
         outputs: destinations beside the local store.
         health: how the image is tested.
@@ -166,6 +186,7 @@ class Settings:
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     compression: Codec = GZIP
+    layers: LayerPolicy | tuple[tuple[str, ...], ...] = LayerPolicy.AUTO
     tags: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     health: HealthSettings = field(default_factory=HealthSettings)

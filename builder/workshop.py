@@ -1,11 +1,15 @@
 """What every step of a build works with."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from builder.events import EventSink
-from builder.process import CommandRunner
-from builder.registry.access import RegistryAccess
-from builder.store.layout import Store
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from builder.events import EventSink
+    from builder.process import CommandRunner
+    from builder.registry.access import RegistryAccess
+    from builder.store.layout import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """Sources become bytecode, with the target's interpreter and always to the same bytes.
 
-This file is run as a script by that interpreter (``python -I bytecode.py < batches``), so it
-imports nothing but the standard library. A batch is a line of JSON, a list of jobs; a job is a list
-of source, in-image path and result. What is no Python comes back, a line of JSON for each path.
+This file is run as a script by that interpreter (``python -I -S -W ignore bytecode.py``), so it
+imports nothing but the standard library, and little of that: it is started for every handful of
+files, and json and pathlib would take twice as long as the interpreter itself. A batch is a line of
+jobs, each a source, an in-image path and a result (``to_line``); what is no Python comes back, a
+line for each path.
 
 * Layers carry one modification time for everything, so a pyc checked by time would be stale in
   every container. These are unchecked (PEP 552): the interpreter takes them as they are.
@@ -13,19 +15,28 @@ of source, in-image path and result. What is no Python comes back, a line of JSO
   its batch alone, never on how many there are, in what order or in how many processes.
 """
 
+import codecs
 import importlib.util
-import json
 import marshal
 import os
 import sys
-import traceback
-import warnings
-from pathlib import Path
 
 _UNCHECKED_HASH = 0b01
+_JOB = 3
 
 
-def compile_file(source: Path, image_path: str, result: Path) -> bool:
+def to_line(texts: list[str]) -> str:
+    """Texts, none of them empty, as one line of ASCII, whatever is in them."""
+    return "\t".join(codecs.encode(text, "unicode_escape").decode("ascii") for text in texts)
+
+
+def from_line(line: str) -> list[str]:
+    """What ``to_line`` made a line of."""
+    pieces = line.rstrip("\n").split("\t")
+    return [codecs.decode(piece, "unicode_escape") for piece in pieces if piece]
+
+
+def compile_file(source: str, image_path: str, result: str) -> bool:
     """Compile one file; False when it is not Python this interpreter can read.
 
     Such files are data that happens to end in ``.py`` (templates, tests of other versions);
@@ -39,19 +50,24 @@ def compile_file(source: Path, image_path: str, result: Path) -> bool:
     Raises:
         OSError: a file cannot be read or written.
     """
-    data = source.read_bytes()
+    with open(source, "rb") as file:  # noqa: PTH123 - see above
+        data = file.read()
     try:
         code = compile(data, image_path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH.to_bytes(4, "little")
-    result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_bytes(header + importlib.util.source_hash(data) + marshal.dumps(code))
+    os.makedirs(os.path.dirname(result), exist_ok=True)  # noqa: PTH103, PTH120
+    with open(result, "wb") as file:  # noqa: PTH123
+        file.write(header + importlib.util.source_hash(data) + marshal.dumps(code))
     return True
 
 
-def compile_batch(jobs: list[tuple[str, str, str]]) -> None:
+def compile_batch(texts: list[str]) -> None:
     """Compile files in a child of this process, which stays as it is.
+
+    Args:
+        texts: of each file the three arguments of ``compile_file``.
 
     Raises:
         SystemExit: the child failed; it has said why.
@@ -60,24 +76,26 @@ def compile_batch(jobs: list[tuple[str, str, str]]) -> None:
     if child == 0:
         code = 1
         try:
-            for source, image_path, result in jobs:
-                if not compile_file(Path(source), image_path, Path(result)):
-                    print(json.dumps(image_path), flush=True)  # noqa: T201 - the answer
+            for first in range(0, len(texts), _JOB):
+                source, image_path, result = texts[first : first + _JOB]
+                if not compile_file(source, image_path, result):
+                    print(to_line([image_path]), flush=True)  # noqa: T201 - the answer
             code = 0
         except BaseException:  # noqa: BLE001 - a forked child must not return into its parent's code
+            import traceback  # noqa: PLC0415
+
             traceback.print_exc()
         finally:
             os._exit(code)
     if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        sys.exit(f"the batch of {jobs[0][0]} ended with {code}")
+        sys.exit(f"the batch of {texts[0]} ended with {code}")
 
 
 def main() -> None:
     """Compile the batches on standard input."""
-    warnings.simplefilter("ignore")  # of SyntaxWarnings in code that is not ours
     sys.setrecursionlimit(10_000)
     for line in sys.stdin:
-        compile_batch(json.loads(line))
+        compile_batch(from_line(line))
 
 
 if __name__ == "__main__":

@@ -3,18 +3,24 @@
 A codec's library, its version and its level decide the bytes, so they are part of a codec's
 identity and of every key that a layer is cached under. What each library's bytes depend on was
 measured: see docs/decisions.md, "Which deflate".
+
+A blob may take in fragments that were compressed before. Of gzip that makes no second member, which
+some readers never get to: a full flush ends a fragment at a byte and with nothing to look back at,
+so raw deflate fragments follow one another under one header and one trailer, as pigz has them.
+https://www.rfc-editor.org/rfc/rfc1951#section-3.2.4
 """
 
 import gzip
-import importlib
-import sys
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO, Protocol, Self, cast
 
 from layers.digest import Sink
 from layers.errors import LayerError
+from layers.expand import Expander, expander_of
+from layers.libraries import zlib_ng, zstd
 
 TAR = "application/vnd.oci.image.layer.v1.tar"
 TAR_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -42,6 +48,20 @@ class Compressor(Protocol):
         ...
 
 
+class BlobCompressor(Compressor, Protocol):
+    """A compressor of a whole blob, of which fragments may be a part."""
+
+    def splice(self, fragment: Iterable[bytes], /, *, crc: int, size: int) -> None:
+        """Take what a compressor of ``Codec.fragment`` wrote, as it is.
+
+        Args:
+            fragment: its bytes, in order.
+            crc: CRC-32 of what is inside.
+            size: of what is inside, in bytes.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """A way to compress: ``gzip``, ``zstd`` or ``none``."""
@@ -54,11 +74,19 @@ class Codec:
         """Name, library version and level: what the compressed bytes depend on."""
         return f"{self.name}/{_library(self.name)}"
 
-    def open(self, sink: Sink) -> Compressor:
-        """A compressor that writes to ``sink``."""
+    def open(self, sink: Sink) -> BlobCompressor:
+        """A compressor that writes a whole blob to ``sink``."""
         if self.name == "gzip":
             return _Gzip(sink)
         return _Zstd(sink) if self.name == "zstd" else _Plain(sink)
+
+    def fragment(self, sink: Sink) -> Compressor:
+        """A compressor that writes a fragment, to stand in a blob after and before anything."""
+        return _Deflate(sink) if self.name == "gzip" else self.open(sink)
+
+    def expander(self) -> Expander:
+        """What finds out what is inside of one fragment."""
+        return expander_of(self.name)
 
 
 GZIP = Codec("gzip", TAR_GZIP)
@@ -70,18 +98,10 @@ CODECS = {codec.name: codec for codec in (GZIP, ZSTD, PLAIN)}
 @cache
 def _library(name: str) -> str:
     if name == "gzip":
-        from zlib_ng import zlib_ng  # noqa: PLC0415 - a build that packs nothing needs no codec
-
-        return f"zlib-ng-{zlib_ng.ZLIBNG_VERSION}/{_GZIP_LEVEL}"
+        return f"zlib-ng-{zlib_ng().ZLIBNG_VERSION}/{_GZIP_LEVEL}"
     if name == "zstd":
-        return f"zstd-{_zstd().zstd_version}/{_ZSTD_LEVEL}"
+        return f"zstd-{zstd().zstd_version}/{_ZSTD_LEVEL}"
     return "1"
-
-
-def _zstd() -> Any:
-    """The standard library's zstd API: its own from Python 3.14 on, its backport before."""
-    standard = sys.version_info >= (3, 14)
-    return importlib.import_module("compression.zstd" if standard else "backports.zstd")
 
 
 class _Plain:
@@ -91,45 +111,96 @@ class _Plain:
     def write(self, data: bytes) -> object:
         return self._sink.write(data)
 
+    def splice(self, fragment: Iterable[bytes], **_: int) -> None:
+        for data in fragment:
+            self._sink.write(data)
+
     def close(self) -> None:
         """Nothing is held back."""
+
+
+class _Deflate:
+    """A raw deflate stream without an end: a full flush leaves it at a byte, with no memory."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._stream = _deflate()
+
+    def write(self, data: bytes) -> None:
+        self._sink.write(self._stream.compress(data))
+
+    def close(self) -> None:
+        self._sink.write(self._stream.flush(zlib_ng().Z_FULL_FLUSH))
 
 
 class _Gzip:
     """One gzip member around a raw deflate stream."""
 
     def __init__(self, sink: Sink) -> None:
-        from zlib_ng import zlib_ng  # noqa: PLC0415
-
         self._sink = sink
-        self._deflate = zlib_ng.compressobj(_GZIP_LEVEL, zlib_ng.DEFLATED, -zlib_ng.MAX_WBITS)
+        self._stream: Any = None
         self._crc = 0
         self._size = 0
         sink.write(_GZIP_HEADER)
 
     def write(self, data: bytes) -> None:
-        self._crc = zlib.crc32(data, self._crc)
+        if not data:
+            return  # or a flush would follow nothing
+        self._crc = crc32(data, self._crc)
         self._size += len(data)
-        self._sink.write(self._deflate.compress(data))
+        self._stream = self._stream or _deflate()
+        self._sink.write(self._stream.compress(data))
+
+    def splice(self, fragment: Iterable[bytes], *, crc: int, size: int) -> None:
+        if self._stream:
+            self._sink.write(self._stream.flush(zlib_ng().Z_FULL_FLUSH))
+            self._stream = None
+        for data in fragment:
+            self._sink.write(data)
+        self._crc = zlib_ng().crc32_combine(self._crc, crc, size)
+        self._size += size
 
     def close(self) -> None:
-        self._sink.write(self._deflate.flush())
+        self._sink.write((self._stream or _deflate()).flush())
         self._sink.write(self._crc.to_bytes(4, "little"))
         self._sink.write((self._size & 0xFFFFFFFF).to_bytes(4, "little"))
 
 
+def crc32(data: bytes, crc: int = 0) -> int:
+    """CRC-32 of what ``crc`` is of, and ``data``."""
+    return cast("int", zlib_ng().crc32(data, crc))
+
+
+def _deflate() -> Any:
+    return zlib_ng().compressobj(_GZIP_LEVEL, zlib_ng().DEFLATED, -zlib_ng().MAX_WBITS)
+
+
 class _Zstd:
-    """One frame; never with worker threads, whose output differs from none."""
+    """A frame, and one for each fragment; never with worker threads, whose output differs."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._frame = _zstd().ZstdCompressor(level=_ZSTD_LEVEL)
+        self._frame: Any = None
 
     def write(self, data: bytes) -> None:
+        if not data:
+            return  # or a frame would stand for nothing
+        self._frame = self._frame or _zstd_frame()
         self._sink.write(self._frame.compress(data))
 
+    def splice(self, fragment: Iterable[bytes], **_: int) -> None:
+        if self._frame:
+            self.close()
+            self._frame = None
+        for data in fragment:
+            self._sink.write(data)
+
     def close(self) -> None:
-        self._sink.write(self._frame.flush())
+        self._sink.write((self._frame or _zstd_frame()).flush())
+
+
+def _zstd_frame() -> Any:
+    return zstd().ZstdCompressor(level=_ZSTD_LEVEL)
 
 
 class _Decompressed:
@@ -166,8 +237,8 @@ def decompressed(stream: BinaryIO, media_type: str) -> BinaryIO:
     if media_type.endswith(("tar.gzip", "tar+gzip", "tar.gz")):
         return cast("BinaryIO", _Decompressed(gzip.GzipFile(fileobj=stream), zlib.error))
     if media_type.endswith(("tar+zstd", "tar.zstd")):
-        zstd = _zstd()
-        return cast("BinaryIO", _Decompressed(zstd.ZstdFile(stream), zstd.ZstdError))
+        library = zstd()
+        return cast("BinaryIO", _Decompressed(library.ZstdFile(stream), library.ZstdError))
     if media_type.endswith(".tar"):
         return stream
     raise LayerError(f"a layer of media type {media_type} cannot be read")

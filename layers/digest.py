@@ -51,7 +51,6 @@ class _Identity:
         return self.text.partition(":")[2]
 
 
-@dataclass(frozen=True, slots=True, order=True)
 class Digest(_Identity):
     """The identity of a blob's bytes as stored and sent.
 
@@ -59,14 +58,17 @@ class Digest(_Identity):
         LayerError: the text is not ``sha256:`` and 64 digits.
     """
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, order=True)
+
 class DiffId(_Identity):
     """The identity of a layer's uncompressed tar.
 
     Raises:
         LayerError: the text is not ``sha256:`` and 64 digits.
     """
+
+    __slots__ = ()
 
 
 class Sink(Protocol):
@@ -90,6 +92,11 @@ class HashingWriter:
         self._hash.update(data)
         self.size += len(data)
         return self._sink.write(data)
+
+    def pass_by(self, data: bytes) -> None:
+        """Count and hash bytes that reach the sink by another way."""
+        self._hash.update(data)
+        self.size += len(data)
 
     @property
     def hexdigest(self) -> str:

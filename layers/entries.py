@@ -209,10 +209,11 @@ def check_path(path: str) -> None:
     """
     if not path or path.startswith("/") or posixpath.normpath(path) != path or "\0" in path:
         raise ContentError(f"not a path inside an image: {path!r}; expected e.g. 'app/src/main.py'")
-    parts = path.split("/")
-    if parts[0] == ".." or path == ".":
+    if path in {".", ".."} or path.startswith("../"):
         raise ContentError(f"path {path!r} leaves the image root")
-    for part in parts:
+    if WHITEOUT_PREFIX not in path and path.isascii() and len(path) <= _MAX_NAME:
+        return  # nearly all paths are such, and there are many of them
+    for part in path.split("/"):
         if part.startswith(WHITEOUT_PREFIX):
             raise ContentError(
                 f"path {path!r}: names that start with {WHITEOUT_PREFIX!r} mean deletion in a layer"
@@ -228,9 +229,10 @@ def _check_mode(path: str, mode: int) -> None:
 
 def parents(path: str) -> Iterator[str]:
     """The directories above ``path``, outermost first, without the root."""
-    for index, character in enumerate(path):
-        if character == "/":
-            yield path[:index]
+    end = path.find("/")
+    while end >= 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
 
 
 def image_path(absolute: str) -> str:

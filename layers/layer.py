@@ -1,14 +1,21 @@
 """A layer: always finished, whatever it came from."""
 
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
 
-from layers.compress import Codec
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from layers.digest import DiffId, Digest, HashingWriter
-from layers.entries import Content, DirEntry, Entry, FileContent
-from layers.tar import complete, write_tar
+from layers.entries import FileContent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from layers.compress import Codec
+    from layers.entries import Content, DirEntry, Entry
+    from layers.segment import Segment
 
 FORMAT = 1
 """Raised when the same inputs give other layer bytes than before; part of every layer's key."""
@@ -34,7 +41,12 @@ class Layer:
 
 
 def write_layer(
-    entries: Iterable[Entry], path: Path, *, codec: Codec, known: Mapping[str, DirEntry]
+    entries: Iterable[Entry],
+    path: Path,
+    *,
+    codec: Codec,
+    known: Mapping[str, DirEntry],
+    segments: Sequence[Segment] = (),
 ) -> Layer:
     """Pack entries into a layer blob at ``path``, in one pass, and sync it to disk.
 
@@ -43,16 +55,26 @@ def write_layer(
         path: a file to create; it must not exist.
         codec: how to compress.
         known: the directories of the layers below.
+        segments: written with ``codec``; they follow the entries, which hold the directories
+            above the segments' files.
 
     Raises:
         ContentError: the entries cannot be written as they are.
-        OSError: ``path`` cannot be written.
+        LayerError: a segment is not what it promises.
+        OSError: ``path`` cannot be written, or a segment not be read.
     """
+    # Many who know layers write none.
+    from layers.segment import join  # noqa: PLC0415
+    from layers.tar import END, complete, write_entries  # noqa: PLC0415
+
     with path.open("xb") as file:
         blob = HashingWriter(file)
         compressor = codec.open(blob)
         tar = HashingWriter(compressor)
-        write_tar(complete(entries, known), tar)
+        write_entries(complete(entries, known), tar)
+        for segment in segments:
+            join(segment, compressor, tar, codec=codec)
+        tar.write(END)
         compressor.close()
         file.flush()
         os.fsync(file.fileno())

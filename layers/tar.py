@@ -6,7 +6,7 @@ modification time is the same.
 """
 
 import tarfile  # noqa: TID251 - the one place that writes tar
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from layers.digest import CHUNK, Sink
@@ -22,13 +22,12 @@ from layers.entries import (
     parents,
 )
 from layers.errors import ContentError
-
-MTIME = 315_532_801
-"""1980-01-01T00:00:01Z. Not the epoch: zip files begin in 1980, and programs that zip what they
-find in their image would fail on anything older. Buildpacks chose the same second."""
+from layers.ustar import MTIME, plain_header
 
 _BLOCK = 512
-_END = bytes(2 * _BLOCK)
+_TOGETHER = 1 << 18
+END = bytes(2 * _BLOCK)
+"""The end marker of a tar."""
 
 
 def complete(entries: Iterable[Entry], known: Mapping[str, DirEntry]) -> list[Entry]:
@@ -51,14 +50,20 @@ def complete(entries: Iterable[Entry], known: Mapping[str, DirEntry]) -> list[En
             raise ContentError(f"two entries claim the path /{entry.path} in one layer")
         by_path[entry.path] = entry
     for path in list(by_path):
-        for parent in parents(path):
-            there = by_path.setdefault(parent, known.get(parent) or DirEntry(path=parent))
-            if not isinstance(there, DirEntry):
-                raise ContentError(f"/{path} needs the directory /{parent}, which is not one")
+        _add_parents(path, by_path, known)
     for entry in by_path.values():
         if isinstance(entry, HardLinkEntry):
             _check_link(entry, by_path.get(entry.target))
     return sorted(by_path.values(), key=lambda entry: order(entry.path))
+
+
+def _add_parents(path: str, by_path: dict[str, Entry], known: Mapping[str, DirEntry]) -> None:
+    for parent in parents(path):
+        there = by_path.get(parent)
+        if there is None:
+            by_path[parent] = known.get(parent) or DirEntry(path=parent)
+        elif not isinstance(there, DirEntry):
+            raise ContentError(f"/{path} needs the directory /{parent}, which is not one")
 
 
 def _check_link(link: HardLinkEntry, file: Entry | None) -> None:
@@ -77,15 +82,56 @@ def write_tar(entries: Iterable[Entry], sink: Sink) -> None:
     Raises:
         ContentError: a file changed while it was read, or could not be read.
     """
+    write_entries(entries, sink)
+    sink.write(END)
+
+
+def write_entries(entries: Iterable[Entry], sink: Sink) -> None:
+    """Write entries as they come, and no end marker.
+
+    Raises:
+        ContentError: a file changed while it was read, or could not be read.
+    """
+    pieces = _Pieces(sink)
     for entry in entries:
-        sink.write(header(entry))
+        pieces.write(header(entry))
         if isinstance(entry, FileEntry):
-            _write_content(entry, sink)
-    sink.write(_END)
+            for data in _content(entry):
+                pieces.write(data)
+    pieces.flush()
+
+
+class _Pieces:
+    """Hands on small pieces together: each costs a hasher and a compressor more than its bytes."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        if len(data) >= _TOGETHER:
+            self.flush()
+            self._sink.write(data)
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pieces:
+            self._sink.write(b"".join(self._pieces))
+            self._pieces.clear()
+            self._size = 0
 
 
 def header(entry: Entry) -> bytes:
     """The header blocks of an entry."""
+    return plain_header(entry) or _any_header(entry)
+
+
+def _any_header(entry: Entry) -> bytes:
     info = _info(entry)
     if info.name.isascii() and info.linkname.isascii():
         try:
@@ -124,7 +170,7 @@ def _info(entry: Entry) -> tarfile.TarInfo:
     return info
 
 
-def _write_content(entry: FileEntry, sink: Sink) -> None:
+def _content(entry: FileEntry) -> Iterator[bytes]:
     left = entry.size
     try:
         with entry.content.open() as stream:
@@ -132,7 +178,7 @@ def _write_content(entry: FileEntry, sink: Sink) -> None:
                 left -= len(data)
                 if left < 0:
                     break
-                sink.write(data)
+                yield data
     except OSError as error:
         source = f"reading {error.filename}" if error.filename else "reading its source"
         raise ContentError(f"/{entry.path}: {source}: {error.strerror or error}") from error
@@ -142,4 +188,5 @@ def _write_content(entry: FileEntry, sink: Sink) -> None:
             f"(expected {entry.size} bytes, got {'more' if left < 0 else entry.size - left})",
             hint="build again when nothing writes into the project",
         )
-    sink.write(bytes(-entry.size % _BLOCK))
+    if padding := -entry.size % _BLOCK:
+        yield bytes(padding)

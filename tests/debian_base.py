@@ -1,12 +1,14 @@
 """A small base that knows an archive: where system packages are laid on in tests."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from builder.base.base import Base
 from builder.base.intake import load_image
 from builder.oci.descriptor import REF_NAME
 from builder.rootfs.indexing import file_index
+from builder.rootfs.runtime import Runtime
 from builder.store.layout import Layout, Store
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
 from tests.base.images import PYTHON, make_image
@@ -50,7 +52,14 @@ LIBC = b"GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n"
 def a_debian_base(store: Store, archive: LocalArchive | None = None) -> Base:
     """The base, in the store."""
     image = load_image(make_image(store, [rootfs(archive)]), store)
-    return Base(name="base", is_published=False, image=image, files=file_index(image, store))
+    read_files = cache(partial(file_index, image, store))
+    return Base(
+        name="base",
+        is_published=False,
+        image=image,
+        runtime=Runtime.of(image, read_files()),
+        read_files=read_files,
+    )
 
 
 def write_debian_base(directory: Path, archive: LocalArchive) -> str:

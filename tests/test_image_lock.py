@@ -12,7 +12,6 @@ from builder.image_lock import (
     ImageLock,
     LockedImage,
     drift,
-    image_lock_path,
     read_image_lock,
     sources_digest,
     to_toml,
@@ -160,7 +159,7 @@ def test_no_file_is_no_lock(tmp_path: Path) -> None:
 
 def test_it_lies_beside_uv_lock(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\n')
-    assert image_lock_path(read_pyproject(tmp_path)) == tmp_path / "image.lock"
+    assert read_pyproject(tmp_path).image_lock == tmp_path / "image.lock"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

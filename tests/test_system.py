@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,8 @@ def test_a_base_that_is_no_debian_is_refused(tmp_path: Path, archive: LocalArchi
     sources = FileEntry.of("etc/apt/sources.list.d/local.sources", archive.deb822().encode())
     image = load_image(make_image(store, [[*ROOTFS, sources]]), store)
     dock = a_dock(tmp_path, archive, "libpq5")
-    alien = replace(dock.base, name="alpine", image=image, files=file_index(image, store))
+    read_files = partial(file_index, image, store)
+    alien = replace(dock.base, name="alpine", image=image, read_files=read_files)
     with pytest.raises(PackageError, match="alpine has no dpkg database"):
         choose(replace(dock, base=alien))
 

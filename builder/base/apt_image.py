@@ -18,13 +18,13 @@ from builder.debian.archive.sources import AptSource
 from builder.debian.archive.user_sources import release_sources
 from builder.debian.effects.effects import Unhandled
 from builder.errors import BaseError, BuilderError
-from builder.events import Caution, Event, EventSink, Notice
+from builder.events import Caution, Event, EventSink, InTurn, Notice
 from builder.oci.descriptor import Descriptor, platform_json
 from builder.oci.image_config import make_image_config
 from builder.oci.manifest import Manifest
 from builder.oci.media_types import CONFIG
 from builder.oci.platform import Platform
-from builder.parallel import InTurn, background
+from builder.parallel import background
 from builder.settings import PullPolicy
 from builder.store.layout import Store
 from builder.store.packing import pack_layer

@@ -1,18 +1,23 @@
 """A base of our own, ``apt:SUITE``: Debian packages, and the CPython that uv provides."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from __future__ import annotations
 
-from builder.base.base import AptRequest, BaseRequest
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
 from builder.errors import SettingsError
-from builder.events import EventSink
-from builder.oci.descriptor import Descriptor
-from builder.oci.platform import Platform
-from builder.process import CommandRunner
-from builder.settings import PullPolicy
-from builder.store.layout import Store
 from builder.transport import HttpTransport, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from builder.base.base import AptRequest, BaseRequest
+    from builder.events import EventSink
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.platform import Platform
+    from builder.process import CommandRunner
+    from builder.settings import PullPolicy
+    from builder.store.layout import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,23 @@
 """A base image at hand, and what was asked for to get it."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
 
-from builder.debian.package import Pin
-from builder.oci.image import Image
-from builder.oci.platform import Platform
-from builder.registry.access import RegistryAccess
-from builder.rootfs.file_index import FileIndex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 from builder.settings import PullPolicy, Settings
-from layers.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from builder.debian.package import Pin
+    from builder.oci.image import Image
+    from builder.oci.platform import Platform
+    from builder.registry.access import RegistryAccess
+    from builder.rootfs.file_index import FileIndex
+    from builder.rootfs.runtime import Runtime
+    from layers.digest import Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +72,25 @@ class Base:
             a path on this machine has no place in an image.
         image: its documents as they were fetched, its layers as the manifest names them; whoever
             opens one that is not in the store reads it from the registry.
-        files: its filesystem.
+        runtime: what programs find there.
+        read_files: reads the index of its filesystem, once; a build that finds nothing changed
+            does not need its thousands of paths.
         pins: the packages that it was composed of; empty when it was found as it is.
     """
 
     name: str
     is_published: bool
     image: Image
-    files: FileIndex
+    runtime: Runtime
+    read_files: Callable[[], FileIndex] = field(compare=False, repr=False)
     pins: tuple[Pin, ...] = ()
 
     @property
     def digest(self) -> Digest:
         """Of its manifest, for the platform asked for."""
         return self.image.digest
+
+    @property
+    def files(self) -> FileIndex:
+        """Its filesystem."""
+        return self.read_files()

@@ -1,11 +1,17 @@
 """The packages of a base that was composed here, kept by its digest."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from builder.debian.package import Pin
 from builder.errors import LayerError
-from builder.store.layout import Store
-from layers.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from builder.store.layout import Store
+    from layers.digest import Digest
 
 _KIND = "base-packages"
 

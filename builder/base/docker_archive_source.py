@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from builder.base.archive_tree import MAGIC_SIZE, open_archive, tar_media_type
 from builder.base.intake import check_platform
-from builder.base.tree import MAGIC_SIZE, Tree, open_archive, tar_media_type
+from builder.base.tree import Tree
 from builder.errors import BaseError, DocumentError, ReferenceFormatError
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor

@@ -1,19 +1,14 @@
 """From the user's words for a base to the base."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from __future__ import annotations
 
-from builder.base.apt_source import AptBase
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
 from builder.base.base import Base, BaseRequest
-from builder.base.composed import packages_of
-from builder.base.docker_archive_source import DockerArchiveSource
 from builder.base.intake import load_image
-from builder.base.layout_source import LayoutSource, OciArchiveSource
-from builder.base.registry_source import RegistrySource
-from builder.base.source import BaseSource
-from builder.base.storage_source import ContainersStorageSource
 from builder.errors import (
     ArchiveError,
     BaseError,
@@ -27,12 +22,21 @@ from builder.errors import (
     TransportError,
 )
 from builder.events import Caution, EventSink, ignore
-from builder.oci.descriptor import Descriptor
 from builder.process import CommandRunner
 from builder.process import run as run_process
-from builder.rootfs.indexing import file_index
-from builder.store.layout import Store
-from layers.entries import Content
+from builder.rootfs.runtime import find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from builder.base.registry_source import RegistrySource
+    from builder.base.source import BaseSource
+    from builder.debian.package import Pin
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.image import Image
+    from builder.rootfs.file_index import FileIndex
+    from builder.store.layout import Store
+    from layers.entries import Content
 
 _SHAPES = {
     "oci": "oci:DIR[:TAG]",
@@ -41,7 +45,6 @@ _SHAPES = {
     "containers-storage": "containers-storage:NAME",
     "apt": "apt:SUITE",
 }
-_OF_THIS_MACHINE = {"oci", "oci-archive", "docker-archive", "containers-storage"}
 
 
 def find_base(
@@ -97,7 +100,7 @@ def find_first_base(
         try:
             return _bring(request, source, store)
         except TransportError as error:
-            if not (error.unreached and isinstance(source, RegistrySource)):
+            if not (error.unreached and _is_pulled(request)):
                 raise
             if strict:
                 raise _no_fallback(error, following) from error
@@ -108,16 +111,45 @@ def find_first_base(
 def _bring(request: BaseRequest, source: BaseSource, store: Store) -> Base:
     with _about(request.source):
         manifest = source.bring(request.platform, store)
-        image = load_image(manifest, store, _layers_of(source, store))
-        files = file_index(image, store)
-    is_published = request.source.partition(":")[0] not in _OF_THIS_MACHINE
-    pins = packages_of(manifest.digest, store) if isinstance(source, AptBase) else ()
-    return Base(name=source.name, is_published=is_published, image=image, files=files, pins=pins)
+        image = load_image(manifest, store, _layers_of(request, source, store))
+        read_files = cache(partial(_read_files, request.source, image, store))
+        runtime = find_runtime(image, read_files, store)
+    is_composed = request.source.startswith("apt:")
+    return Base(
+        name=source.name,
+        is_published=is_composed or _is_pulled(request),
+        image=image,
+        runtime=runtime,
+        read_files=read_files,
+        pins=_composed_of(manifest, store) if is_composed else (),
+    )
 
 
-def _layers_of(source: BaseSource, store: Store) -> Callable[[Descriptor], Content] | None:
+def _read_files(source: str, image: Image, store: Store) -> FileIndex:
+    from builder.rootfs.indexing import file_index  # noqa: PLC0415 - a known image needs none
+
+    with _about(source):
+        return file_index(image, store)
+
+
+def _composed_of(manifest: Descriptor, store: Store) -> tuple[Pin, ...]:
+    from builder.base.composed import packages_of  # noqa: PLC0415 - of bases of our own alone
+
+    return packages_of(manifest.digest, store)
+
+
+def _is_pulled(request: BaseRequest) -> bool:
+    """Whether it is a registry's."""
+    return request.source.partition(":")[0] not in _SHAPES
+
+
+def _layers_of(
+    request: BaseRequest, source: BaseSource, store: Store
+) -> Callable[[Descriptor], Content] | None:
     """Where a base's layers are, if they may be elsewhere than in the store."""
-    return partial(source.layer, store=store) if isinstance(source, RegistrySource) else None
+    if not _is_pulled(request):
+        return None
+    return partial(cast("RegistrySource", source).layer, store=store)
 
 
 def _fallback(error: TransportError, given: BaseRequest, taken: BaseRequest) -> Caution:
@@ -147,21 +179,34 @@ def base_source(request: BaseRequest, *, events: EventSink, run: CommandRunner) 
     kind, _, rest = source.partition(":")
     if kind in _SHAPES and not rest:
         raise SettingsError(f"the base {source!r} names no image", hint=f"write {_SHAPES[kind]}")
+    # Each kind is loaded when it is wanted: a build has one base.
     match kind:
         case "oci":
+            from builder.base.layout_source import LayoutSource  # noqa: PLC0415
+
             path, tag = split_path(rest)
             return LayoutSource(name=source, path=path, tag=tag)
         case "oci-archive":
+            from builder.base.layout_source import OciArchiveSource  # noqa: PLC0415
+
             path, tag = split_path(rest)
             return OciArchiveSource(name=source, path=path, tag=tag)
         case "docker-archive":
+            from builder.base.docker_archive_source import DockerArchiveSource  # noqa: PLC0415
+
             path, tag = split_path(rest)
             return DockerArchiveSource(name=source, path=path, reference=tag)
         case "containers-storage":
+            from builder.base.storage_source import ContainersStorageSource  # noqa: PLC0415
+
             return ContainersStorageSource(name=source, image=rest, run=run)
         case "apt":
+            from builder.base.apt_source import AptBase  # noqa: PLC0415
+
             return AptBase.of(request, run=run, events=events)
         case _:
+            from builder.base.registry_source import RegistrySource  # noqa: PLC0415
+
             return RegistrySource.of(request, events)
 
 

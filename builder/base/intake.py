@@ -1,7 +1,10 @@
 """From something that points at an image to the whole image in the store."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from builder.errors import BaseError
 from builder.oci import media_types
@@ -13,7 +16,9 @@ from builder.oci.manifest import Manifest, parse_index, parse_manifest
 from builder.oci.platform import Platform
 from builder.store.layout import Store, StoredBlob
 from builder.store.packing import known_layer
-from layers.entries import Content
+
+if TYPE_CHECKING:
+    from layers.entries import Content
 
 type Copy = Callable[[Sequence[Descriptor]], None]
 """Copies blobs into the store, all of them or raises; asked only for those that are not there."""

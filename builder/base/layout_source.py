@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.base.intake import take_in
-from builder.base.tree import DirectoryTree, Tree, open_archive
+from builder.base.tree import DirectoryTree, Tree
 from builder.errors import BaseError
 from builder.oci.descriptor import REF_NAME, Descriptor
 from builder.oci.document import MAX_DOCUMENT
@@ -48,6 +48,8 @@ class OciArchiveSource:
         Raises:
             BaseError: the file is no archive of a layout, or does not name one image so.
         """
+        from builder.base.archive_tree import open_archive  # noqa: PLC0415 - tar is slow to load
+
         with open_archive(self.path, store) as tree:
             return bring_from_layout(tree, self.tag, platform, store)
 

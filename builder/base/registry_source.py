@@ -1,31 +1,29 @@
 """Base images from registries, and from what earlier pulls left in the store."""
 
-import contextlib
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import BinaryIO, cast
+from __future__ import annotations
 
-from builder.base.base import BaseRequest
-from builder.base.intake import bring_missing, is_complete, take_in_documents
+import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from builder.base.intake import is_complete
 from builder.base.remote_blob import RemoteBlob
 from builder.base.servers import Servers
 from builder.errors import BaseError, DocumentError, LayerError, StoreError
-from builder.events import EventSink, Notice
-from builder.oci import media_types
+from builder.events import InTurn
 from builder.oci.descriptor import Descriptor
-from builder.oci.platform import Platform
 from builder.oci.reference import Reference
-from builder.parallel import InTurn, Stoppable, in_parallel
-from builder.registry.client import RegistryClient
-from builder.rootfs.indexing import is_indexed
+from builder.rootfs.runtime import is_known
 from builder.settings import PullPolicy
 from builder.store.layout import Store, StoredBlob
-from builder.store.places import remember_places
-from layers.digest import Digest
-from layers.entries import Content
 
-_DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
+if TYPE_CHECKING:
+    from builder.base.base import BaseRequest
+    from builder.events import EventSink
+    from builder.oci.platform import Platform
+    from layers.digest import Digest
+    from layers.entries import Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +48,7 @@ class RegistrySource:
     pinned: Digest | None = None
 
     @classmethod
-    def of(cls, request: BaseRequest, events: EventSink) -> "RegistrySource":
+    def of(cls, request: BaseRequest, events: EventSink) -> RegistrySource:
         """The source for a request whose source is a reference.
 
         Raises:
@@ -101,7 +99,11 @@ class RegistrySource:
                 "and the pull policy is never",
                 hint="build once with --pull missing, or name a base that is on this machine",
             )
-        found = self.servers.ask(lambda client: self._pull(client, platform, store))
+        # What speaks with registries is loaded when one is asked: most builds ask none.
+        from builder.base.pull import Pull  # noqa: PLC0415
+
+        pull = Pull(name=self.name, platform=platform, store=store, events=self.events)
+        found = self.servers.ask(partial(pull.image, self.servers.reference.selector))
         store.remember("base", self._key(platform), {"manifest": found.to_json()})
         return found
 
@@ -125,39 +127,6 @@ class RegistrySource:
         # Whatever is wrong with what was kept, pulling again puts it right.
         with contextlib.suppress(DocumentError, LayerError, StoreError):
             manifest = Descriptor.parse(fact.get("manifest"), "remembered base")
-            lazily = self.policy is not PullPolicy.NEVER and is_indexed(manifest.digest, store)
+            lazily = self.policy is not PullPolicy.NEVER and is_known(manifest.digest, store)
             return manifest if is_complete(manifest, store, without_layers=lazily) else None
         return None
-
-    def _pull(self, client: RegistryClient, platform: Platform, store: Store) -> Descriptor:
-        self.events(Notice(f"asking {client.host} for {self.name} ({platform})"))
-        top = client.manifest(self.servers.reference.selector)
-        kind = top.kind(self.name)
-        digest = store.put(top.raw)
-        pointer = Descriptor(media_type=kind, digest=digest, size=len(top.raw))
-        pull = _Pull(client=client, store=store)
-        found, manifest = take_in_documents(pointer, platform, store, pull.all)
-        if not is_indexed(found.digest, store):
-            bring_missing(manifest.layers, store, pull.all)
-        layers = (layer.digest for layer in manifest.layers)
-        remember_places(store, client.host, client.repository, layers)
-        return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pull:
-    """Copies blobs from one repository into the store, several at a time."""
-
-    client: RegistryClient
-    store: Store
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def all(self, descriptors: Sequence[Descriptor]) -> None:
-        in_parallel(self._one, descriptors, stop=self.stop)
-
-    def _one(self, descriptor: Descriptor) -> None:
-        if descriptor.media_type in _DOCUMENTS:
-            self.store.put(self.client.manifest(str(descriptor.digest)).raw)
-            return
-        with self.client.blob(descriptor) as body:
-            self.store.add(cast("BinaryIO", Stoppable(body, self.stop)), descriptor)

@@ -1,13 +1,19 @@
 """The servers that may have a base image, asked one after the other."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from builder.errors import DocumentError, LayerError, RegistryError, TransportError
 from builder.events import Caution, EventSink
-from builder.oci.reference import Reference
-from builder.registry.access import RegistryAccess
-from builder.registry.client import RegistryClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from builder.oci.reference import Reference
+    from builder.registry.access import RegistryAccess
+    from builder.registry.client import RegistryClient
 
 type Failure = TransportError | RegistryError | DocumentError | LayerError
 

@@ -1,10 +1,13 @@
 """The seam between a base image and the places it may come from."""
 
-from typing import Protocol
+from __future__ import annotations
 
-from builder.oci.descriptor import Descriptor
-from builder.oci.platform import Platform
-from builder.store.layout import Store
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from builder.oci.descriptor import Descriptor
+    from builder.oci.platform import Platform
+    from builder.store.layout import Store
 
 
 class BaseSource(Protocol):

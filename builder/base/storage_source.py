@@ -4,8 +4,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from builder.base.archive_tree import open_archive
 from builder.base.layout_source import bring_from_layout
-from builder.base.tree import DirectoryTree, open_archive
+from builder.base.tree import DirectoryTree
 from builder.errors import BaseError, EngineError
 from builder.oci.descriptor import Descriptor
 from builder.oci.image_config import parse_image_config

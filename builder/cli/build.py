@@ -1,29 +1,34 @@
 """``build``: a project becomes an image, goes where it should, and proves itself."""
 
-import argparse
+from __future__ import annotations
+
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builder.build import Planned, build, plan_build, read_application
+from builder.build import build
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
-from builder.cli.results import write_files
-from builder.destinations.destination import Destination
-from builder.destinations.parse import parse_destination
 from builder.engine import podman_available
 from builder.errors import EngineError, SettingsError
-from builder.events import Notice, step
-from builder.oci.image import Image
-from builder.plan import Application
-from builder.process import run
+from builder.events import EventSink, Notice, step
+from builder.planning import Planned, plan_build, read_application
+from builder.process import CommandRunner, run
 from builder.registry.access import RegistryAccess
-from builder.settings import Settings
+from builder.store.bound import keep_bound
 from builder.store.layout import Store
 from builder.workshop import Workshop
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from builder.destinations.destination import Destination
+    from builder.oci.image import Image
+    from builder.plan import Application
+    from builder.settings import Settings
 
 _FLAGS = (
     *("base", "base-mirror", "apt-mirror", "pull", "platform", "tags", "outputs"),
@@ -37,14 +42,25 @@ def command(options: argparse.Namespace, console: Console) -> int:
     Raises:
         BuilderError: of every kind.
     """
+    return execute(options, console, run)
+
+
+def execute(options: argparse.Namespace, events: EventSink, runner: CommandRunner) -> int:
+    """Run ``build`` with other ears and hands; the exit code.
+
+    Raises:
+        BuilderError: of every kind.
+    """
     _refuse_contradictions(options)
     env = container_env(options.env)
-    shop = Workshop(store=Store.at_home(), run=run, events=console)
+    shop = Workshop(store=Store.at_home(events), run=runner, events=events)
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
     app = read_application(Path(options.project), flags, os.environ, shop)
     registries = app.settings.registries
-    with RegistryAccess.of(registries, os.environ, run=run, events=console) as access:
-        return _build(app, options, env, replace(shop, registries=access))
+    with RegistryAccess.of(registries, os.environ, run=runner, events=events) as access:
+        code = _build(app, options, env, replace(shop, registries=access))
+    keep_bound(shop.store, os.environ, events)
+    return code
 
 
 def _build(
@@ -59,7 +75,10 @@ def _build(
     went = _deliver(image, planned, destinations, shop)
     report = _prove(planned, env, shop) if options.test else None
     result = _result(image, planned, went) | ({"health": report} if report else {})
-    write_files((options.metadata_file, [json.dumps(result, indent=2)]))
+    if options.metadata_file:
+        from builder.cli.results import write_files
+
+        write_files((options.metadata_file, [json.dumps(result, indent=2)]))
     lines = [json.dumps(result, indent=2)] if options.json else result["references"]
     emit("\n".join(lines))
     return 0
@@ -105,6 +124,10 @@ def _destinations(
         )
     elif options.load is None:
         shop.events(Notice("podman is not installed: the image will not be loaded"))
+    if not wanted:
+        return []
+    from builder.destinations.parse import parse_destination
+
     return [parse_destination(text, store=shop.store, run=shop.run) for text in wanted]
 
 
@@ -138,7 +161,7 @@ def _dry_run(planned: Planned, destinations: list[Destination]) -> dict[str, Any
 def _result(image: Image, planned: Planned, went: Mapping[str, str]) -> dict[str, Any]:
     plan = planned.plan
     inherited = len(planned.base.image.layers)
-    names = [*["base"] * inherited, *(layer.name for layer in plan.layers)]
+    names = [*["base"] * inherited, *plan.names_of(len(image.layers) - inherited)]
     return {
         "digest": str(image.digest),
         "references": [f"{name.local}@{image.digest}" for name in plan.names],

@@ -6,7 +6,7 @@ import sys
 from typing import TextIO, assert_never
 
 from builder.errors import BuilderError, StoreError
-from builder.events import Caution, Event, Notice, StepDone, StepStarted
+from builder.events import Caution, Event, Notice, Span, StepDone, StepStarted
 
 _NAME_WIDTH = 27
 _CLEAR_LINE = "\r\033[K"
@@ -39,6 +39,8 @@ class Console:
                 self._line(f"warning: {text}")
                 self._hint(hint)
                 self._show(self._under_way)
+            case Span():
+                """For traces; too many to be read."""
             case _:
                 assert_never(event)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from builder.build import read_application
 from builder.cli.console import Console
 from builder.debian.package import Pin
 from builder.destinations.file import replacing
 from builder.events import Notice, step
 from builder.foundation import lock_foundation
-from builder.image_lock import LockedImage, image_lock_path, to_toml, with_image
+from builder.image_lock import LockedImage, to_toml, with_image
+from builder.planning import read_application
 from builder.process import run
 from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
@@ -31,7 +31,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         BuilderError: of the settings, lock, base, archive, package, registry, transport and store
             kinds.
     """
-    shop = Workshop(store=Store.at_home(), run=run, events=console)
+    shop = Workshop(store=Store.at_home(console), run=run, events=console)
     flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
     app = read_application(Path(options.project), flags, os.environ, shop)
     with (
@@ -44,7 +44,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     before = app.image_lock.image(locked.platform) if app.image_lock else None
     for line in _changes(before, locked):
         console(Notice(line))
-    path = image_lock_path(app.pyproject)
+    path = app.pyproject.image_lock
     content = to_toml(with_image(app.image_lock, locked))
     if not path.is_file() or path.read_bytes() != content:
         with replacing(path) as file:

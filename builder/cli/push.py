@@ -8,24 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from builder.build import build, find_built, plan_build, read_application
+from builder.build import build
 from builder.cli.build import is_locked
 from builder.cli.console import Console, emit
 from builder.cli.credential import given_credential, incomplete
 from builder.cli.results import refuse_files, write_files
 from builder.errors import SettingsError
-from builder.events import Notice
+from builder.events import EventSink, InTurn
 from builder.oci.platform import Platform
 from builder.oci.reference import DOCKER_HUB, Reference
 from builder.oci.tree import ManifestTree
 from builder.plan import Application
-from builder.process import run
+from builder.planning import plan_build, read_application
+from builder.process import CommandRunner, run
 from builder.project.settings import read_registry_settings
-from builder.push.deliver import deliver, pushed_names, report
-from builder.push.source import is_project, open_source, split_arguments
+from builder.push.ahead import going_ahead
+from builder.push.arguments import is_project, split_arguments
+from builder.push.deliver import Route, deliver, pushed_names, report
 from builder.registry.access import RegistryAccess
 from builder.registry.credential import Credential
 from builder.settings import RegistrySettings
+from builder.store.bound import keep_bound
 from builder.store.layout import Store
 from builder.workshop import Workshop
 
@@ -39,6 +42,15 @@ def command(options: argparse.Namespace, console: Console) -> int:
     Raises:
         BuilderError: of every kind.
     """
+    return execute(options, console, run)
+
+
+def execute(options: argparse.Namespace, events: EventSink, runner: CommandRunner) -> int:
+    """Run ``push`` with other ears and hands; the exit code.
+
+    Raises:
+        BuilderError: of every kind.
+    """
     refuse_files(options.metadata_file, options.digest_file, options.image_refs)
     if options.dry_run and (options.digest_file or options.image_refs):
         raise SettingsError(
@@ -46,9 +58,22 @@ def command(options: argparse.Namespace, console: Console) -> int:
             hint="--metadata-file takes what would be pushed",
         )
     source, names = split_arguments(options.arguments)
-    shop = Workshop(store=Store.at_home(), run=run, events=console)
+    # What goes ahead tells of itself from threads.
+    shop = Workshop(store=Store.at_home(events), run=runner, events=InTurn(events))
     if is_project(source):
-        return _push_project(Path(source), names, options, shop)
+        code = _push_project(Path(source), names, options, shop)
+    else:
+        code = _push_existing(source, names, options, shop)
+    keep_bound(shop.store, os.environ, events)
+    return code
+
+
+def _push_existing(
+    source: str, names: Sequence[str], options: argparse.Namespace, shop: Workshop
+) -> int:
+    # What reads layouts, archives and engines: a project is pushed without it.
+    from builder.push.source import open_source
+
     _refuse_build_flags(source, options)
     references = _references(names)
     settings = read_registry_settings(environ=os.environ, flags=_chosen(options, _REGISTRY_FLAGS))
@@ -57,7 +82,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         _access(settings, references, options, shop) as access,
         open_source(source, access, shop, platform=platform) as tree,
     ):
-        return _push(tree, references, access, options, shop)
+        return _push(tree, Route.to(references, access, shop), options, shop)
 
 
 def _push_project(
@@ -68,23 +93,16 @@ def _push_project(
     references = _references(names or _registry_tags(app))
     with _access(app.settings.registries, references, options, shop) as access:
         shop = replace(shop, registries=access)
-        planned = plan_build(app, shop, locked=is_locked(options.locked, app))
-        image = find_built(planned, shop)
-        if image is None:
-            image = build(planned, shop)
-        else:
-            shop.events(Notice(f"built already: {image.digest}"))
-        return _push(ManifestTree.of_image(image), references, access, options, shop)
+        route = Route.to(references, access, shop)
+        with going_ahead(route, dry_run=options.dry_run) as ahead:
+            planned = plan_build(app, shop, locked=is_locked(options.locked, app))
+            ahead.stand_on(planned.base)
+            image = build(planned, shop, finished=ahead.send)
+            return _push(ManifestTree.of_image(image), route, options, shop)
 
 
-def _push(
-    tree: ManifestTree,
-    references: Sequence[Reference],
-    access: RegistryAccess,
-    options: argparse.Namespace,
-    shop: Workshop,
-) -> int:
-    deliveries = deliver(tree, references, access, shop, dry_run=options.dry_run)
+def _push(tree: ManifestTree, route: Route, options: argparse.Namespace, shop: Workshop) -> int:
+    deliveries = deliver(tree, route, shop, dry_run=options.dry_run)
     result = json.dumps(report(tree, deliveries), indent=2)
     pushed = pushed_names(tree, deliveries)
     # What was pushed is said first: a file that cannot be written does not undo it.
@@ -138,7 +156,7 @@ def _access(
     shop: Workshop,
 ) -> RegistryAccess:
     given = _given(references, options)
-    return RegistryAccess.of(settings, os.environ, run=run, events=shop.events, given=given)
+    return RegistryAccess.of(settings, os.environ, run=shop.run, events=shop.events, given=given)
 
 
 def _given(references: Sequence[Reference], options: argparse.Namespace) -> dict[str, Credential]:

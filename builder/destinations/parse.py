@@ -10,7 +10,7 @@ from builder.destinations.layout import LayoutDestination
 from builder.destinations.podman import PodmanDestination
 from builder.errors import SettingsError
 from builder.process import CommandRunner
-from builder.store.layout import Layout
+from builder.store.layout import Store
 
 _SHAPES = {
     "oci": "oci:DIR[:TAG]",
@@ -22,13 +22,13 @@ _SHAPES = {
 _EXPECTED = f"expected one of: {', '.join(_SHAPES.values())}"
 
 
-def parse_destination(text: str, *, store: Layout, run: CommandRunner) -> Destination:
+def parse_destination(text: str, *, store: Store, run: CommandRunner) -> Destination:
     """Read a destination.
 
     Args:
         text: ``oci:DIR[:TAG]``, ``oci-archive:FILE``, ``docker-archive:FILE``, ``podman`` or
             ``docker``; paths are relative to the current directory.
-        store: holds the image's blobs; engines load from it.
+        store: holds the image's blobs; engines load from it, and it keeps what they got.
         run: starts engines.
 
     Raises:

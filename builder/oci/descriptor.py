@@ -3,15 +3,20 @@
 https://github.com/opencontainers/image-spec/blob/main/descriptor.md
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from builder.errors import DocumentError, LayerError
 from builder.oci.members import as_object, optional_text, text, text_map
 from builder.oci.platform import Platform
 from layers.digest import Digest
-from layers.layer import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from layers.layer import Layer
 
 REF_NAME = "org.opencontainers.image.ref.name"
 

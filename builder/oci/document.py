@@ -1,14 +1,18 @@
 """JSON documents whose bytes are the truth."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import DocumentError
 from builder.oci.descriptor import Descriptor
 from builder.oci.members import as_object
 from layers.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_DOCUMENT = 4 << 20
 """Bytes; registries need not take longer manifests than this, and no other document is longer."""

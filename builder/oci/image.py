@@ -1,14 +1,19 @@
 """An image whose parts agree."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from builder.errors import DocumentError
 from builder.oci.descriptor import Descriptor
-from builder.oci.document import Document
-from builder.oci.image_config import ImageConfig
-from builder.oci.manifest import Manifest
-from layers.digest import Digest
-from layers.layer import Layer
+
+if TYPE_CHECKING:
+    from builder.oci.document import Document
+    from builder.oci.image_config import ImageConfig
+    from builder.oci.manifest import Manifest
+    from layers.digest import Digest
+    from layers.layer import Layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,22 @@
 https://github.com/opencontainers/image-spec/blob/main/config.md
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import DocumentError, LayerError
 from builder.oci import media_types
 from builder.oci.descriptor import parse_platform
 from builder.oci.document import Document, canonical_json, parse_object
 from builder.oci.members import as_object, items, text_map
-from builder.oci.platform import Platform
 from layers.digest import DiffId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.oci.platform import Platform
 
 _WHAT = "image config"
 

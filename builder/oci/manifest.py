@@ -4,16 +4,21 @@ https://github.com/opencontainers/image-spec/blob/main/manifest.md
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import DocumentError
 from builder.oci import media_types
 from builder.oci.descriptor import Descriptor
 from builder.oci.document import Document, canonical_json, parse_object
 from builder.oci.members import items, optional_text, text_map
-from builder.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.oci.platform import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,7 @@ class Manifest:
     subject: Descriptor | None = None
     artifact_type: str | None = None
 
-    def to_document(self) -> Document["Manifest"]:
+    def to_document(self) -> Document[Manifest]:
         """This manifest as an OCI document."""
         value: dict[str, Any] = {
             "schemaVersion": 2,
@@ -62,7 +67,7 @@ class Index:
     subject: Descriptor | None = None
     artifact_type: str | None = None
 
-    def to_document(self) -> Document["Index"]:
+    def to_document(self) -> Document[Index]:
         """This index as an OCI document."""
         value: dict[str, Any] = {
             "schemaVersion": 2,

@@ -3,6 +3,8 @@
 https://github.com/opencontainers/image-spec/blob/main/media-types.md
 """
 
+from __future__ import annotations
+
 from layers.compress import (
     DOCKER_TAR,
     DOCKER_TAR_GZIP,

@@ -1,9 +1,13 @@
 """Members of JSON documents, in the shape that they must have: documents come from anybody."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Which machines an image runs on, in the words of Go, as the specification has them."""
 
-import platform
+from __future__ import annotations
+
+import os
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,11 +36,11 @@ class Platform:
     @classmethod
     def host(cls) -> Self:
         """Linux on the architecture of this machine."""
-        machine = platform.machine()
+        machine = os.uname().machine
         return cls("linux", _MACHINES.get(machine, machine))
 
     @property
-    def specific(self) -> "Platform":
+    def specific(self) -> Platform:
         """With the variant that is meant when there is none: arm64 and arm64/v8 are the same."""
         variant = self.variant or _VARIANTS.get(self.architecture)
         return Platform(self.os, self.architecture, variant)
@@ -47,7 +49,7 @@ class Platform:
         parts = (self.os, self.architecture, self.variant)
         return "/".join(part for part in parts if part)
 
-    def matches(self, wanted: "Platform") -> bool:
+    def matches(self, wanted: Platform) -> bool:
         """Whether an image for this platform serves one who wants ``wanted``.
 
         Who names no variant takes any.

@@ -4,6 +4,8 @@ The grammar is the distribution project's; short names mean Docker Hub, as every
 https://github.com/distribution/reference/blob/main/reference.go
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from typing import Self

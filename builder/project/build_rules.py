@@ -5,20 +5,24 @@ builds need come in against ``.dockerignore``, which often names them (``*.md``,
 readme), but not against the built-in excludes.
 """
 
+from __future__ import annotations
+
 import glob
 import os
 import posixpath
 import stat
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import ContentError
 from builder.project.source import Below, Source, read_rules
 from layers.ignore import project_rules
 from layers.tree import Rules, host_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # At the root of a package; what pyproject.toml names besides is in `_named`.
 _BUILD_FILES = (
@@ -42,6 +46,23 @@ _BUILD_FILES = (
 )
 
 
+class Paths:
+    """Some paths, and all that is below them."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._named = frozenset(paths)
+        self._above = tuple(f"{path}/" for path in self._named)
+        self._ways = self._named.union(*map(_parents, self._named))
+
+    def hold(self, path: str) -> bool:
+        """Whether a path is one of them, or below one."""
+        return path in self._named or path.startswith(self._above)
+
+    def are_below(self, directory: str) -> bool:
+        """Whether a directory is one of them, or has one below it."""
+        return directory in self._ways
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A local package, or a wheel or directory of wheels beside the lock.
@@ -57,8 +78,8 @@ class Place:
     root: Path
     own: tuple[Rules, ...] = ()
     always: Rules
-    needed: tuple[str, ...] = ()
-    shipped: tuple[str, ...] = ()
+    needed: Paths = field(default_factory=Paths)
+    shipped: Paths = field(default_factory=Paths)
 
     def ignores(self, inner: str) -> bool:
         """Whether a path of the place, which may be the place itself, stays out."""
@@ -66,21 +87,21 @@ class Place:
             return False
         if self.always.ignores(inner):
             return True
-        return not _in_one_of(self.needed, inner) and any(r.ignores(inner) for r in self.own)
+        return not self.needed.hold(inner) and any(r.ignores(inner) for r in self.own)
 
     def prunes(self, inner: str) -> bool:
         """Whether a directory and everything that can be below it stay out."""
-        if inner == "." or any(_holds(inner, path) for path in self.needed):
+        if inner == "." or self.needed.are_below(inner):
             return False
         if self.always.prunes(inner):
             return True
-        return not _in_one_of(self.needed, inner) and any(r.prunes(inner) for r in self.own)
+        return not self.needed.hold(inner) and any(r.prunes(inner) for r in self.own)
 
     def ships(self, inner: str) -> bool:
         """Whether a path is known to go into an image; of other packages, what is usual."""
         top = host_path(self.root, inner.partition("/")[0])
         usual = top.name == "src" or (top / "__init__.py").is_file()
-        return usual or "." in self.shipped or _in_one_of(self.shipped, inner)
+        return usual or self.shipped.hold(".") or self.shipped.hold(inner)
 
 
 def places(packages: Iterable[Path], wheels: Iterable[Path], source: Source) -> list[Place]:
@@ -97,7 +118,7 @@ def places(packages: Iterable[Path], wheels: Iterable[Path], source: Source) -> 
             own=(source.rules.own,),
             always=source.rules.always,
             needed=_needed(source.project),
-            shipped=(*source.parts, *source.included),
+            shipped=Paths((*source.parts, *source.included)),
         ),
         *(_package(path, source) for path in others),
         *(Place(root=path, always=project_rules(None).always) for path in files),
@@ -124,8 +145,10 @@ class BuildRules:
 
     def __init__(self, tree: Path, places: Iterable[Place], trees: Iterable[Path]) -> None:
         self._tree = tree
+        self._raw = os.fsencode(tree)
         inside = [place for place in places if place.root.is_relative_to(tree)]
         self._places = {place.root.relative_to(tree).as_posix(): place for place in inside}
+        self._homes: dict[str, str] = {}
         self._trees = tuple(trees)
         self._real = tuple(os.path.realpath(path) for path in self._trees)
 
@@ -147,21 +170,32 @@ class BuildRules:
 
     def _find(self, path: str) -> tuple[Place, str]:
         """The innermost place, and the path in it."""
-        for root in (path, *_parents(path), "."):
-            if root in self._places:
-                return self._places[root], posixpath.relpath(path, root)
-        raise LookupError(path)  # a tree is a place itself
+        if path in self._places:
+            return self._places[path], "."
+        # Neighbours have the same one, and trees may hold very many of them.
+        directory = path.rpartition("/")[0]
+        root = self._homes.get(directory)
+        if root is None:
+            root = self._homes[directory] = self._home(directory)
+        return self._places[root], path if root == "." else path[len(root) + 1 :]
+
+    def _home(self, directory: str) -> str:
+        above = (directory, *_parents(directory))
+        return next((root for root in above if root in self._places), ".")
 
     def _is_odd(self, path: str, place: Place, inner: str) -> bool:
-        full = host_path(self._tree, path)
         try:
-            mode = full.lstat().st_mode
+            mode = os.lstat(b"/".join((self._raw, path.encode("utf-8", "surrogateescape")))).st_mode
+            if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                return False
+            full = host_path(self._tree, path)
             target = str(full.readlink()) if stat.S_ISLNK(mode) else None
         except OSError as error:
+            full = host_path(self._tree, path)
             raise ContentError(f"cannot read {full}: {error.strerror}") from error
         if target is None:
             # Sockets and pipes; in what ships the walk refuses them.
-            return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or place.ships(inner))
+            return not place.ships(inner)
         if self._stays(full, target):
             return False
         if place.ships(inner):
@@ -206,13 +240,9 @@ def _holds(outer: str, path: str) -> bool:
     return path == outer or path.startswith(f"{outer}/")
 
 
-def _in_one_of(outers: Iterable[str], path: str) -> bool:
-    return any(_holds(outer, path) for outer in outers)
-
-
-def _needed(root: Path) -> tuple[str, ...]:
+def _needed(root: Path) -> Paths:
     named = map(posixpath.normpath, _named(root))
-    return tuple(dict.fromkeys((*_BUILD_FILES, *(path for path in named if path != "."))))
+    return Paths((*_BUILD_FILES, *(path for path in named if path != ".")))
 
 
 def _named(root: Path) -> list[str]:

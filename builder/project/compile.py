@@ -1,31 +1,49 @@
 """Bytecode for what is installed: ``layers.bytecode`` run by the target's interpreter."""
 
-import json
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import layers.bytecode
 from builder.errors import InstallError
 from builder.process import CommandRunner
 from builder.target import Python
+from layers import bytecode
 from layers.entries import DirEntry, Entry, FileEntry
 from layers.tree import StableFile, walk
+
+_TEST_MODULES = ("test_", "conftest.")
+"""How pytest knows a test's module; others in a directory of tests may be imported by anybody."""
+
+_BATCH_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bytecode:
-    """What compiling came to: entries for layers, and absolute in-image paths of no Python."""
+    """What compiling came to.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        files: the pyc for each source, by the source's path.
+        not_python: absolute in-image paths of what is no Python.
+    """
+
+    files: Mapping[str, FileEntry]
     not_python: tuple[str, ...]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The files, and the directories that they are in."""
+        directories = {posixpath.dirname(pyc.path): pyc.owner for pyc in self.files.values()}
+        return [
+            *(DirEntry(path=path, owner=owner) for path, owner in directories.items()),
+            *self.files.values(),
+        ]
 
 
 class Compiler:
-    """Compiles with one interpreter, in as many processes as there are cores.
+    """Compiles with one interpreter.
 
     Args:
         run: starts the interpreter.
@@ -42,65 +60,86 @@ class Compiler:
         self._tag = f"cpython-{python.minor.replace('.', '')}"
         self._scratch = scratch
 
-    def bytecode(self, entries: Iterable[Entry]) -> Bytecode:
+    def bytecode(self, *groups: Iterable[Entry], processes: int | None = None) -> Bytecode:
         """A pyc for every Python file that has none yet, beside it in ``__pycache__``.
+
+        Not for tests: nothing that runs imports them, and in scientific packages they are more
+        than half of all Python.
+
+        Args:
+            groups: files on this machine; the bytecode of each rests on its group alone.
+            processes: how many compile at a time; one for each core when None.
 
         Raises:
             InstallError: the interpreter failed.
         """
-        entries = list(entries)
-        there = {entry.path for entry in entries}
-        sources = {
-            pyc: entry
-            for entry in entries
-            if isinstance(entry, FileEntry) and _is_importable(entry.path)
-            if (pyc := self._pyc_path(entry.path)) not in there
-        }
-        not_python = self._compile(_batches(sources, self._scratch))
-        compiled: dict[str, Entry] = {}
+        sources: dict[str, FileEntry] = {}
+        batches: list[str] = []
+        for group in groups:
+            found = self._sources(list(group))
+            sources |= found
+            batches += _batches(found, self._scratch)
+        not_python = self._compile(batches, processes or len(os.sched_getaffinity(0)))
+        compiled: dict[str, FileEntry] = {}
         for pyc, source in sources.items():
             result = self._scratch / pyc
             if result.exists():
-                directory = posixpath.dirname(pyc)
-                if directory not in there:
-                    compiled[directory] = DirEntry(path=directory, owner=source.owner)
-                compiled |= {e.path: e for e in walk(result, at=pyc, owner=source.owner)}
-        return Bytecode(entries=tuple(compiled.values()), not_python=tuple(sorted(not_python)))
+                (entry,) = walk(result, at=pyc, owner=source.owner)
+                if isinstance(entry, FileEntry):
+                    compiled[source.path] = entry
+        return Bytecode(files=compiled, not_python=tuple(sorted(not_python)))
+
+    def _sources(self, entries: Sequence[Entry]) -> dict[str, FileEntry]:
+        """What has to be compiled, by the path of its pyc."""
+        there = {entry.path for entry in entries}
+        return {
+            pyc: entry
+            for entry in entries
+            if isinstance(entry, FileEntry) and _is_imported(entry.path)
+            if (pyc := self._pyc_path(entry.path)) not in there
+        }
 
     def _pyc_path(self, path: str) -> str:
         directory, name = posixpath.split(path)
         return f"{directory}/__pycache__/{name.removesuffix('.py')}.{self._tag}.pyc"
 
-    def _compile(self, batches: list[str]) -> list[str]:
-        workers = min(len(os.sched_getaffinity(0)), len(batches)) or 1
+    def _compile(self, batches: list[str], processes: int) -> list[str]:
+        workers = min(processes, len(batches))
+        if workers <= 1:
+            return self._run_share(batches) if batches else []
         # Dealt out in turn, so that the large packages do not all fall to one process.
         shares = [batches[start::workers] for start in range(workers)]
         with ThreadPoolExecutor(workers) as pool:
             return [path for found in pool.map(self._run_share, shares) for path in found]
 
     def _run_share(self, batches: list[str]) -> list[str]:
-        argv = [str(self._interpreter), "-I", "-S", "-X", "utf8", layers.bytecode.__file__]
+        argv = [str(self._interpreter), "-I", "-S", "-Wignore", "-Xutf8", bytecode.__file__]
         done = self._run(argv, stdin="".join(f"{batch}\n" for batch in batches))
         if done.code:
             raise InstallError(f"compiling with {self._interpreter} failed:\n{done.last_words}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [bytecode.from_line(line)[0] for line in done.stdout.splitlines()]
 
 
 def _batches(sources: Mapping[str, FileEntry], scratch: Path) -> list[str]:
-    """What is compiled together: the modules of a package; a module that is in none, by itself.
+    """What is compiled by one process that has compiled nothing else.
 
-    Neither of them changes when something else is installed.
+    Of a bounded size, for the sake of its memory; not smaller, as every process has to ask the
+    kernel for all of its memory anew, which took a third of the time.
     """
-    batches: dict[str, list[tuple[str, str, str]]] = {}
-    for pyc, entry in sorted(sources.items()):
+    batches: list[list[str]] = []
+    room = 0
+    for pyc, entry in sorted(sources.items(), key=lambda source: source[1].path):
         if isinstance(entry.content, StableFile):  # made by the program, it would be no module
-            package = posixpath.dirname(entry.path)
-            batch = entry.path if package.endswith("/site-packages") else package
-            job = (str(entry.content.path), f"/{entry.path}", str(scratch / pyc))
-            batches.setdefault(batch, []).append(job)
-    return [json.dumps(batch) for batch in batches.values()]
+            if not batches or room < entry.size:
+                batches.append([])
+                room = _BATCH_BYTES
+            batches[-1].extend((entry.content.path, f"/{entry.path}", str(scratch / pyc)))
+            room -= entry.size
+    return list(map(bytecode.to_line, batches))
 
 
-def _is_importable(path: str) -> bool:
+def _is_imported(path: str) -> bool:
     """Of an environment only site-packages is imported from; its ``bin`` is run."""
-    return path.endswith(".py") and ("/.venv/" not in path or "/site-packages/" in path)
+    if not path.endswith(".py") or ("/.venv/" in path and "/site-packages/" not in path):
+        return False
+    return not ("/tests/" in path and posixpath.basename(path).startswith(_TEST_MODULES))

@@ -1,13 +1,27 @@
 """A Python of the target's minor version on this machine: uv needs one to install for it."""
 
+from __future__ import annotations
+
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import InstallError
-from builder.process import CommandRunner
 from builder.project.uv import uv_binary
-from builder.target import Python
+
+if TYPE_CHECKING:
+    from builder.process import CommandRunner
+    from builder.target import Python
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python of this machine, and what it says of its version."""
+
+    path: Path
+    version: str
 
 
 def find_interpreter(python: Python, *, project: Path, run: CommandRunner) -> Path:
@@ -36,6 +50,20 @@ def find_interpreter(python: Python, *, project: Path, run: CommandRunner) -> Pa
         f"one is needed to install for it",
         hint=f"uv python install {python.minor}",
     )
+
+
+def interpreter_version(interpreter: Path, *, run: CommandRunner) -> str:
+    """What an interpreter says of its version and build: bytecode depends on it.
+
+    Raises:
+        InstallError: it does not start.
+    """
+    if interpreter == Path(sys.executable):
+        return f"Python {sys.version}"
+    done = run([str(interpreter), "-VV"])
+    if done.code:
+        raise InstallError(f"{interpreter} does not start:\n{done.last_words}")
+    return done.stdout.strip()
 
 
 def _pyenv(minor: str) -> Path | None:

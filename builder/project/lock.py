@@ -1,23 +1,126 @@
 """An application's ``uv.lock``, as far as an image's layers depend on it.
 
 The file is read for identity and for what is local; what to install is uv's own decision.
+Reading TOML takes a millisecond for each package or two, so what a build that finds nothing changed
+has to know of a lock is kept as a fact, by the hash of the file.
 https://docs.astral.sh/uv/concepts/projects/layout/#the-lockfile
 """
 
+from __future__ import annotations
+
+import contextlib
 import os
-import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit
 
-from builder.errors import LockError
+from builder.errors import LayerError, LockError, StoreError
 from builder.oci.document import canonical_json
-from builder.project.pyproject import Pyproject
 from layers.digest import Digest
+
+if TYPE_CHECKING:
+    from builder.project.facts import Facts
+    from builder.project.pyproject import Pyproject
 
 _LOCAL_SOURCES = ("editable", "virtual", "directory", "path")
 _EDGES = ("dependencies", "optional-dependencies", "dev-dependencies")
+_KIND = "lock"
+_FORMAT = 1
+"""Raised when the same lock is summed up in another way than before."""
+
+type Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What of a lock decides over layers.
+
+    Attributes:
+        local: paths of what is installed from this machine's disk, as they are written.
+        wheel_directories: paths of directories that serve as package indexes, as they are written.
+        without_wheels: as in ``Lock``.
+        third_party: as in ``Lock``.
+    """
+
+    local: tuple[str, ...]
+    wheel_directories: tuple[str, ...]
+    without_wheels: frozenset[str]
+    third_party: Digest
+
+    @classmethod
+    def of(cls, packages: Iterable[Table]) -> Self:
+        """Sum up the ``[[package]]`` tables of a lock."""
+        packages = tuple(packages)
+        foreign = [package for package in packages if _local_path(package) is None]
+        registries = {str(package["source"].get("registry", "")) for package in foreign}
+        edges = {
+            package["name"]: {edge: package[edge] for edge in _EDGES if edge in package}
+            for package in packages
+            if _local_path(package) is not None
+        }
+        return cls(
+            local=tuple(filter(None, map(_local_path, packages))),
+            wheel_directories=tuple(sorted(p for p in registries if p and not _is_elsewhere(p))),
+            without_wheels=frozenset(
+                name
+                for name, wheels in _wheels(foreign).items()
+                if not any(wheel.endswith("-any.whl") or "linux" in wheel for wheel in wheels)
+            ),
+            third_party=Digest.of(canonical_json({"packages": foreign, "wanted": edges})),
+        )
+
+    @classmethod
+    def parse(cls, fact: Mapping[str, Any]) -> Self | None:
+        """Read what ``to_fact`` wrote; None when it is something else."""
+        if fact.get("format") != _FORMAT:
+            return None
+        try:
+            return cls(
+                local=tuple(map(str, fact["local"])),
+                wheel_directories=tuple(map(str, fact["wheel_directories"])),
+                without_wheels=frozenset(map(str, fact["without_wheels"])),
+                third_party=Digest(fact["third_party"]),
+            )
+        except (LookupError, TypeError, LayerError):
+            return None
+
+    def to_fact(self) -> dict[str, object]:
+        """What is kept."""
+        return {
+            "format": _FORMAT,
+            "local": list(self.local),
+            "wheel_directories": list(self.wheel_directories),
+            "without_wheels": sorted(self.without_wheels),
+            "third_party": str(self.third_party),
+        }
+
+
+class Packages(Iterable[Table]):
+    """The ``[[package]]`` tables of a lock, which are not read when their summary is known.
+
+    Args:
+        read: reads them.
+        summary: of them; None when it is not known yet.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[Table]], summary: Summary | None = None) -> None:
+        self._read = read
+        self._summary = summary
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self._tables)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Of all of them."""
+        return self._summary or Summary.of(self)
+
+    @cached_property
+    def _tables(self) -> tuple[Table, ...]:
+        return tuple(self._read())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +133,7 @@ class Lock:
     """
 
     path: Path
-    packages: tuple[dict[str, Any], ...]
+    packages: Iterable[Table]
 
     @property
     def directory(self) -> Path:
@@ -40,15 +143,12 @@ class Lock:
     @property
     def local_paths(self) -> tuple[Path, ...]:
         """Absolute paths of everything that is installed from this machine's disk."""
-        paths = filter(None, map(_local_path, self.packages))
-        return tuple(Path(os.path.normpath(self.directory / path)) for path in paths)
+        return tuple(map(self._absolute, self._summary.local))
 
     @property
     def wheel_directories(self) -> tuple[Path, ...]:
         """Paths of directories beside the lock that serve as package indexes (``find-links``)."""
-        registries = {str(package["source"].get("registry", "")) for package in self._foreign}
-        paths = sorted(path for path in registries if path and not _is_elsewhere(path))
-        return tuple(Path(os.path.normpath(self.directory / path)) for path in paths)
+        return tuple(map(self._absolute, self._summary.wheel_directories))
 
     @property
     def wheels(self) -> dict[str, frozenset[str]]:
@@ -56,13 +156,7 @@ class Lock:
 
         What has wheels and no source distribution is never built.
         """
-        found: dict[str, frozenset[str]] = {}
-        for package in self._foreign:
-            if package.get("wheels") and not package.get("sdist"):
-                continue
-            names = frozenset(map(_file_name, package.get("wheels", ())))
-            found[package["name"]] = found.get(package["name"], frozenset()) | names
-        return found
+        return _wheels(package for package in self.packages if _local_path(package) is None)
 
     @property
     def without_wheels(self) -> frozenset[str]:
@@ -70,11 +164,7 @@ class Lock:
 
         Others may be too, when none of their wheels fits; only what uv installed tells.
         """
-        return frozenset(
-            name
-            for name, wheels in self.wheels.items()
-            if not any(wheel.endswith("-any.whl") or "linux" in wheel for wheel in wheels)
-        )
+        return self._summary.without_wheels
 
     @property
     def third_party(self) -> Digest:
@@ -83,29 +173,30 @@ class Lock:
         What local packages depend on belongs to it: a dependency that moves into a group changes
         what is installed, and no third-party package.
         """
-        edges = {
-            package["name"]: {edge: package[edge] for edge in _EDGES if edge in package}
-            for package in self.packages
-            if _local_path(package) is not None
-        }
-        return Digest.of(canonical_json({"packages": self._foreign, "wanted": edges}))
+        return self._summary.third_party
 
     @property
-    def _foreign(self) -> list[dict[str, Any]]:
-        return [package for package in self.packages if _local_path(package) is None]
+    def _summary(self) -> Summary:
+        packages = self.packages
+        return packages.summary if isinstance(packages, Packages) else Summary.of(packages)
+
+    def _absolute(self, path: str) -> Path:
+        return Path(os.path.normpath(self.directory / path))
 
 
-def read_lock(pyproject: Pyproject) -> Lock:
+def read_lock(pyproject: Pyproject, facts: Facts | None = None) -> Lock:
     """The lock of a project, or of the workspace that it is a member of.
+
+    Args:
+        pyproject: of the project.
+        facts: keep what the layers need of a lock, so that it is parsed once.
 
     Raises:
         LockError: there is none, or it cannot be read.
     """
     path = _find(pyproject.directory)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        packages = tuple(document.get("package", ()))
-        _ = [(package["name"], package["source"].get) for package in packages]
+        packages = _packages(path.read_bytes(), facts)
     except OSError as error:
         raise LockError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -117,6 +208,36 @@ def read_lock(pyproject: Pyproject) -> Lock:
     if lock.directory != pyproject.directory and pyproject.directory not in lock.local_paths:
         raise _none(pyproject.directory)  # a workspace that the project is excluded from
     return lock
+
+
+def _packages(raw: bytes, facts: Facts | None) -> Packages:
+    key = str(Digest.of(raw))
+    if facts and (known := Summary.parse(facts.fact(_KIND, key) or {})):
+        return Packages(lambda: _tables(raw), known)
+    tables = _tables(raw)
+    packages = Packages(lambda: tables)
+    if facts:
+        with contextlib.suppress(StoreError):  # whoever cannot keep it finds it out again
+            facts.remember(_KIND, key, packages.summary.to_fact())
+    return packages
+
+
+def _tables(raw: bytes) -> tuple[Table, ...]:
+    import tomllib  # noqa: PLC0415 - a lock that is known already needs no parser
+
+    packages = tuple(tomllib.loads(raw.decode("utf-8")).get("package", ()))
+    _ = [(package["name"], package["source"].get) for package in packages]
+    return packages
+
+
+def _wheels(foreign: Iterable[Table]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for package in foreign:
+        if package.get("wheels") and not package.get("sdist"):
+            continue
+        names = frozenset(map(_file_name, package.get("wheels", ())))
+        found[package["name"]] = found.get(package["name"], frozenset()) | names
+    return found
 
 
 def _find(project: Path) -> Path:
@@ -136,6 +257,8 @@ def _none(project: Path) -> LockError:
 
 
 def _is_workspace(directory: Path) -> bool:
+    import tomllib  # noqa: PLC0415 - most projects have their lock beside them
+
     try:
         document = tomllib.loads((directory / "pyproject.toml").read_text("utf-8"))
         return "workspace" in document["tool"]["uv"]
@@ -143,12 +266,12 @@ def _is_workspace(directory: Path) -> bool:
         return False
 
 
-def _local_path(package: dict[str, Any]) -> str | None:
+def _local_path(package: Table) -> str | None:
     source = package["source"]
     return next((str(source[kind]) for kind in _LOCAL_SOURCES if kind in source), None)
 
 
-def _file_name(wheel: dict[str, Any]) -> str:
+def _file_name(wheel: Table) -> str:
     """An index gives URLs, a directory paths, and some indexes the name beside them."""
     if name := wheel.get("filename"):
         return str(name)

@@ -5,19 +5,26 @@ uv and build backends run in the copy: some write into the directory they build 
 the rules of ``build_rules`` keep out is not in the copy, so no wheel can smuggle it in.
 """
 
+from __future__ import annotations
+
 import os
-import shutil
-from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import ContentError, LockError
 from builder.project.build_rules import BuildRules, places
-from builder.project.lock import Lock
-from builder.project.pyproject import Pyproject
-from builder.project.source import Source
+from builder.project.source_index import SourceIndex
 from layers.digest import Digest
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
-from layers.tree import fingerprint, walk
+from layers.tree import content_hash, fingerprint, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from builder.project.facts import Facts
+    from builder.project.lock import Lock
+    from builder.project.pyproject import Pyproject
+    from builder.project.source import Source
 
 # What uv reads at the root of a workspace, which may be no package itself.
 _UV_FILES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version")
@@ -32,6 +39,8 @@ def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path)
         ContentError: a file cannot be read, a link leads out, or a local package is not there.
         OSError: the copy cannot be written.
     """
+    from shutil import copyfile  # noqa: PLC0415 - it loads every kind of compression
+
     trees = _trees(lock, pyproject)
     common = _common(trees, lock)
     into.mkdir(parents=True, exist_ok=True)
@@ -41,23 +50,36 @@ def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path)
         copied = into / wanted.relative_to(common)
         if not copied.exists():
             copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(wanted, copied)
+            copyfile(wanted, copied)
     return into / pyproject.directory.relative_to(common)
 
 
-def source_digest(lock: Lock, pyproject: Pyproject, source: Source) -> Digest:
+def source_digest(
+    lock: Lock, pyproject: Pyproject, source: Source, facts: Facts | None = None
+) -> Digest:
     """The identity of everything that the project's own layers are made from.
+
+    Args:
+        lock: names the local packages.
+        pyproject: of the project.
+        source: what of the project goes into the image.
+        facts: keep, from build to build, what the files hash to, so that only those are read
+            which were written since; the digest is the same with and without.
 
     Raises:
         ContentError: a file cannot be read, changed while it was read, or is a link that leads out.
     """
+    index = SourceIndex(facts, pyproject.directory) if facts else None
     # As deep as in the copy, so links have the same room; names above a package do not matter.
     walks = _walks(lock, pyproject, source, lambda inner: "/".join("-" for _ in inner.parts))
     walks |= {path: walk(path, at="project") for path in _uv_files(lock) if path not in walks}
+    hashed = index.hash if index else content_hash
     lines = sorted(
-        f"{os.path.relpath(path, pyproject.directory)}\0{fingerprint(entries)}\n"
+        f"{os.path.relpath(path, pyproject.directory)}\0{fingerprint(entries, hashed)}\n"
         for path, entries in walks.items()
     )
+    if index:
+        index.save()
     return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
@@ -107,6 +129,8 @@ def _outermost(paths: Iterable[Path]) -> list[Path]:
 
 
 def _write(entries: Iterable[Entry], into: Path) -> None:
+    from shutil import copyfileobj  # noqa: PLC0415 - as above
+
     for entry in entries:
         # As bytes: the name stays what it is, whatever the locale makes of it.
         path = os.path.join(os.fsencode(into), entry.path.encode("utf-8", "surrogateescape"))  # noqa: PTH118
@@ -118,7 +142,7 @@ def _write(entries: Iterable[Entry], into: Path) -> None:
             case FileEntry():
                 os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
                 with entry.content.open() as stream, open(path, "wb") as file:  # noqa: PTH123
-                    shutil.copyfileobj(stream, file)
+                    copyfileobj(stream, file)
                 os.chmod(path, entry.mode)  # noqa: PTH101
             case _:
                 raise ContentError(f"{entry.path} cannot be copied")

@@ -20,6 +20,8 @@ _KINDS: dict[str, type] = {
     "project.urls": dict,
     "tool": dict,
     "tool.uv": dict,
+    "build-system": dict,
+    "build-system.build-backend": str,
 }
 
 
@@ -35,6 +37,7 @@ class Pyproject:
         metadata: the ``[project]`` table.
         tool: the ``[tool]`` table.
         is_package: whether uv builds and installs the project itself.
+        backend: what builds it; empty when the file does not say.
     """
 
     path: Path
@@ -44,11 +47,21 @@ class Pyproject:
     metadata: Mapping[str, Any]
     tool: Mapping[str, Any]
     is_package: bool
+    backend: str = ""
 
     @property
     def directory(self) -> Path:
         """The project's directory."""
         return self.path.parent
+
+    @property
+    def image_lock(self) -> Path:
+        """Where the project's ``image.lock`` lies: beside the settings that it is about.
+
+        That is beside its ``uv.lock`` too, but for members of a workspace: those share a
+        ``uv.lock``, and each has an image of its own.
+        """
+        return self.directory / "image.lock"
 
 
 def read_pyproject(project: Path) -> Pyproject:
@@ -76,6 +89,7 @@ def read_pyproject(project: Path) -> Pyproject:
         tool=tool,
         # uv's own rule: https://docs.astral.sh/uv/concepts/projects/config/#build-systems
         is_package=uv.get("package", "build-system" in document),
+        backend=document.get("build-system", {}).get("build-backend", ""),
     )
 
 

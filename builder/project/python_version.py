@@ -1,19 +1,26 @@
 """Whether an application can live on the Python that its base has."""
 
-import re
-from pathlib import Path
+from __future__ import annotations
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+import re
+from typing import TYPE_CHECKING
 
 from builder.errors import SettingsError
-from builder.project.lock import Lock
-from builder.project.pyproject import Pyproject
 from builder.target import Python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from builder.project.lock import Lock
+    from builder.project.pyproject import Pyproject
 
 _PIN = ".python-version"
 # 3.12, 3.12.1, 3.13t, cpython@3.12, cpython-3.12.1-linux-x86_64-gnu
 _PINNED = re.compile(r"(?:(?:cpython|python|cp)[@-]?)?(\d+)\.(\d+)(?![\d*]).*")
+_PLAIN_BOUND = re.compile(r"(?P<kind>>=|<)[ ]*(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+))?")
+_PLAIN_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _PATCHES = 100
 _MINORS = 100
 _USUAL_MINOR = 12
@@ -36,11 +43,10 @@ def check_python(
         SettingsError: ``requires-python`` or ``.python-version`` excludes it.
     """
     hint = f'set [tool.builder] base, or --base, to an image with the right Python; now "{base}"'
-    patch = _patch_release(python, version)
-    if not _accepts(pyproject, python, patch):
+    if not _accepts(pyproject, python, version):
         raise SettingsError(
             f"{pyproject.path}: project.requires-python is {pyproject.requires_python!r}, "
-            f"the base {base} has Python {patch or python.minor}",
+            f"the base {base} has Python {_patch_release(python, version) or python.minor}",
             hint=hint,
         )
     for directory in (pyproject.directory, lock.directory):
@@ -82,6 +88,8 @@ def wanted_python(pyproject: Pyproject, lock: Lock) -> tuple[int, int]:
 
 def _patch_release(python: Python, version: str | None) -> Version | None:
     """What the base says, when it speaks of this Python: a Debian base may have another."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - see ``_plainly_accepts``
+
     try:
         said = Version(version or "")
     except InvalidVersion:
@@ -89,7 +97,11 @@ def _patch_release(python: Python, version: str | None) -> Version | None:
     return said if said.release[:2] == python.version else None
 
 
-def _accepts(pyproject: Pyproject, python: Python, patch: Version | None) -> bool:
+def _accepts(pyproject: Pyproject, python: Python, version: str | None) -> bool:
+    if _plainly_accepts(pyproject.requires_python, python, version):
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see above
+
     try:
         wanted = SpecifierSet(pyproject.requires_python)
     except InvalidSpecifier:
@@ -97,10 +109,33 @@ def _accepts(pyproject: Pyproject, python: Python, patch: Version | None) -> boo
             f"{pyproject.path}: project.requires-python: got {pyproject.requires_python!r}; "
             f'expected a version specifier such as ">=3.12"'
         ) from None
-    if patch is not None:
+    if (patch := _patch_release(python, version)) is not None:
         return wanted.contains(patch, prereleases=True)
     # The minor version is all that is known; any of its patch releases may be the one.
     return any(wanted.contains(f"{python.minor}.{patch}") for patch in range(_PATCHES))
+
+
+def _plainly_accepts(requires: str, python: Python, version: str | None) -> bool:
+    """Whether it is certain without the library, whose import takes longer than the question.
+
+    Almost every project says ``>=3.12``, or ``>=3.12,<4``: of minor versions alone.
+    """
+    if version is not None and not _PLAIN_RELEASE.fullmatch(version):
+        return False
+    bounds = [_PLAIN_BOUND.fullmatch(clause.strip()) for clause in requires.split(",")]
+    return all(
+        bound is not None
+        and (
+            python.version < _pair(bound)
+            if bound["kind"] == "<"
+            else python.version >= _pair(bound)
+        )
+        for bound in bounds
+    )
+
+
+def _pair(bound: re.Match[str]) -> tuple[int, int]:
+    return int(bound["major"]), int(bound["minor"] or 0)
 
 
 def _pin(path: Path) -> str | None:

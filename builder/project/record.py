@@ -9,24 +9,31 @@ https://packaging.python.org/en/latest/specifications/recording-installed-packag
 import csv
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from layers.digest import CHUNK
 
 
-def changed_files(venv: Path) -> dict[str, str]:
+def changed_files(venv: Path, names: Container[str] | None = None) -> dict[str, str]:
     """Distributions with a file that is not as its RECORD says, and the first such file.
+
+    Args:
+        venv: where they are installed.
+        names: of distributions to look at, as their ``dist-info`` directories have them; all of
+            them when None.
 
     Returns:
         Names as their ``dist-info`` directories have them, with paths as RECORD has them.
     """
     changed = {}
     for record in sorted(venv.glob("lib/python*/site-packages/*.dist-info/RECORD")):
-        site = record.parent.parent
+        name, site = record.parent.name.partition("-")[0], record.parent.parent
+        if names is not None and name not in names:
+            continue
         for path, expected in _hashes(record):
             if _hash(site / path, expected.partition("=")[0]) != expected:
-                changed[record.parent.name.partition("-")[0]] = path
+                changed[name] = path
                 break
     return changed
 

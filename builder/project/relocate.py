@@ -67,22 +67,38 @@ class VenvPlace:
         return f"{self.path}/lib/python{self.python.minor}/site-packages"
 
 
-def relocated(staged: Path, place: VenvPlace, *, own: bool = False) -> list[Entry]:
-    """What is installed in ``staged``, as it stands in the image, without the skeleton.
+def staged_entries(staged: Path, place: VenvPlace) -> list[Entry]:
+    """What is installed in ``staged``, at its place in the image, without the skeleton.
+
+    Args:
+        staged: a relocatable environment on this machine.
+        place: where it goes.
+
+    Raises:
+        ContentError: a file cannot go into an image.
+    """
+    return walk(staged, at=image_path(place.path), owner=place.owner, rules=_Skeleton())
+
+
+def relocated(
+    entries: Iterable[Entry], staged: Path, place: VenvPlace, *, own: bool = False
+) -> list[Entry]:
+    """Entries of a staged environment as they stand in the image.
 
     Scripts start the image's interpreter, and RECORD tells their new hashes and sizes.
 
     Args:
-        staged: a relocatable environment on this machine.
+        entries: some or all of ``staged_entries``; a RECORD comes with the scripts that it lists.
+        staged: the environment.
         place: where it goes.
         own: whether it holds the project's own packages; what helps is something else then.
 
     Raises:
         InstallError: a file names the staging path, so it would be broken in the image, or a
             script starts in a way that is not uv's as we know it.
-        ContentError: a file cannot go into an image.
+        ContentError: a file changed since it was staged.
     """
-    entries = walk(staged, at=image_path(place.path), owner=place.owner, rules=_Skeleton())
+    entries = list(entries)
     files = {entry.path: entry for entry in entries if isinstance(entry, FileEntry)}
     scripts = _scripts(files, place)
     renewed = scripts | _records(files, scripts)

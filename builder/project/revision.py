@@ -1,14 +1,20 @@
 """When the application was made, and from what: the source of ``created`` and ``revision``."""
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import SettingsError
-from builder.process import CommandRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from builder.process import CommandRunner
 
 _EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 
@@ -66,13 +72,12 @@ def find_revision(project: Path, *, environ: Mapping[str, str], run: CommandRunn
     Raises:
         SettingsError: ``SOURCE_DATE_EPOCH`` is not a number of seconds.
     """
-    missing = ""
-    try:
-        head = _head(project, run)
-    except FileNotFoundError:
-        head = None
-        # Without a repository git would have had nothing to say.
-        if any(os.path.lexists(place / ".git") for place in (project, *project.parents)):
+    head, missing = None, ""
+    # Without a repository git has nothing to say, so nobody need start it.
+    if any(os.path.lexists(place / ".git") for place in (project, *project.parents)):
+        try:
+            head = _head(project, run)
+        except FileNotFoundError:
             missing = "git is not installed"
     if chosen := environ.get(_EPOCH_VARIABLE):
         commit = head[0] if head else None
@@ -99,17 +104,10 @@ def _head(project: Path, run: CommandRunner) -> tuple[str, int] | None:
     Raises:
         FileNotFoundError: git is not installed.
     """
-    # A dotfiles repository in a home, or a stray /tmp/.git, says nothing about the project.
-    if not _ask_git(project, run, "ls-tree", "HEAD", "--", "pyproject.toml"):
-        return None
-    head = _ask_git(project, run, "log", "-1", "--format=%H %ct")
-    if not head:
-        return None
-    commit, _, seconds = head.partition(" ")
-    return commit, int(seconds)
-
-
-def _ask_git(project: Path, run: CommandRunner, *arguments: str) -> str | None:
+    # A dotfiles repository in a home, or a stray /tmp/.git, says nothing about the project: git
+    # refuses to speak of a file that is not in the commit. One question starts git once.
+    question = ("log", "-1", "--format=%H %ct", "HEAD", "HEAD:./pyproject.toml", "--")
     argv = ["git", *(part for choice in _CHOICES for part in ("-c", choice)), "-C", str(project)]
-    done = run([*argv, *arguments], environ=_ENVIRON)
-    return done.stdout.strip() if done.code == 0 else None
+    done = run([*argv, *question], environ=_ENVIRON)
+    commit, _, seconds = done.stdout.strip().partition(" ")
+    return (commit, int(seconds)) if done.code == 0 and seconds else None

@@ -1,23 +1,30 @@
 """Where the user's choices come from: flags over environment over ``[tool.builder]``."""
 
-import difflib
+from __future__ import annotations
+
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import SettingsError
 from builder.oci.reference import Reference
-from builder.project.pyproject import Pyproject
 from builder.project.readers import PartError, UnknownKeyError
 from builder.project.values import FROM_ENVIRON, READERS
 from builder.settings import RegistrySettings, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from builder.project.pyproject import Pyproject
 
 _SHOWN = 80
 _FLAGS = {"tags": "--tag", "outputs": "--output", "insecure-registries": "--insecure-registry"}
 _PREFIX = "BUILDER_"
 # Read elsewhere: where the store is, and who pushes.
-_OTHER_VARIABLES = {"BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"}
+_OTHER_VARIABLES = {
+    *("BUILDER_STORE", "BUILDER_STORE_MAX_SIZE"),
+    *("BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"),
+}
 # A variable has no other way to say a list than commas; TOML has one, and file names have commas.
 _LISTS = {
     *("source", "ports", "extras", "groups", "tags", "outputs", "apt", "apt-accept"),
@@ -165,6 +172,8 @@ def _checked(choice: _Choice) -> Any:
 
 
 def _unknown(place: str, key: str, known: tuple[str, ...]) -> SettingsError:
+    import difflib  # noqa: PLC0415 - only when something is wrong
+
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
     return SettingsError(f"{place} is unknown", hint=hint)

@@ -1,17 +1,23 @@
 """The application's files that go into an image as they are, and which of them stay out."""
 
+from __future__ import annotations
+
 import os
 import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from builder.errors import ContentError, SettingsError
-from builder.project.pyproject import Pyproject
-from builder.settings import Include, Settings
 from layers.entries import Entry, FileEntry, image_path
 from layers.ignore import ProjectRules, project_rules
 from layers.tree import Rules, host_path, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from builder.project.pyproject import Pyproject
+    from builder.settings import Include, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,19 @@
 Measured facts behind the flags: docs/decisions.md, "uv".
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-import uv
-
 from builder.errors import InstallError, LockError
+from builder.oci.document import canonical_json
 from builder.process import CommandRunner, Completed
 from builder.settings import Settings
 from builder.target import Libc, Target
+from layers.digest import Digest
 
+_CHOOSING = ("UV_NO_BINARY_PACKAGE", "UV_NO_BUILD_PACKAGE")
 _STALE = "needs to be updated"
 _WRONG_PYTHON = "incompatible with the project's Python requirement"
 # The levels that uv knows: https://docs.astral.sh/uv/reference/cli/#uv-sync--python-platform
@@ -67,11 +69,21 @@ _HOUSE: Mapping[str, str | None] = {
 
 def uv_binary() -> str:
     """The binary of the ``uv`` package: never a shim that happens to be first on PATH."""
+    import uv  # noqa: PLC0415 - a build that finds nothing changed starts none
+
     return uv.find_uv_bin()
 
 
 def uv_version() -> str:
     """Of the ``uv`` package, and so of its binary."""
+    spec = find_spec("uv")
+    packages = Path(spec.origin).parent.parent if spec and spec.origin else None
+    found = list(packages.glob("uv-*.dist-info")) if packages else []
+    if len(found) == 1:
+        return found[0].name.removeprefix("uv-").removesuffix(".dist-info")
+    # It reads mails to find out, which takes it longer than all else that a known image takes.
+    from importlib.metadata import version  # noqa: PLC0415
+
     return version("uv")
 
 
@@ -148,28 +160,76 @@ class Uv:
         Raises:
             InstallError: uv failed.
         """
+        done = self._sync(venv, which, target, environ)
+        if done.code:
+            raise InstallError(
+                f"uv sync --frozen --no-dev failed for {target.platform} "
+                f"({python_platform(target)}):\n{done.last_words}"
+            )
+
+    def foresee(self, venv: Path, which: Sequence[str], target: Target) -> dict[str, str] | None:
+        """What ``sync`` would install into an empty environment.
+
+        Args:
+            venv: where an environment could be.
+            which: as for ``sync``.
+            target: as for ``sync``.
+
+        Returns:
+            Versions by name; None when this uv does not say: its answer is called a preview.
+        """
+        flags = ("--dry-run", "--output-format", "json")
+        done = self._sync(venv, (*which, *flags), target, {})
+        try:
+            changes = json.loads(done.stdout)["sync"]["changes"]
+            return {str(change["name"]): str(change["version"]) for change in changes}
+        except (ValueError, LookupError, TypeError):
+            return None
+
+    def _sync(
+        self, venv: Path, which: Sequence[str], target: Target, environ: Mapping[str, str]
+    ) -> Completed:
         # uv refuses --no-compile-bytecode beside UV_COMPILE_BYTECODE, which _HOUSE takes away.
         flags = ("--frozen", "--no-dev", "--no-editable", "--no-compile-bytecode")
-        level = python_platform(target)
-        done = self._call(
+        return self._call(
             "sync",
             *flags,
             *which,
             *self._choices,
             *self._python,
             "--python-platform",
-            level,
+            python_platform(target),
             environ={"UV_PROJECT_ENVIRONMENT": str(venv), **environ},
         )
-        if done.code:
-            raise InstallError(
-                f"uv sync --frozen --no-dev failed for {target.platform} ({level}):\n"
-                f"{done.last_words}"
-            )
 
     def _call(self, *arguments: str, environ: Mapping[str, str]) -> Completed:
         argv = [uv_binary(), *arguments]
         return self._run(argv, cwd=self._project, environ={**_HOUSE, **environ})
+
+
+def uv_configuration(directory: Path, environ: Mapping[str, str]) -> Digest:
+    """What decides, beside project and lock, whether uv takes a wheel or builds one.
+
+    Args:
+        directory: of the lock.
+        environ: says where the user's settings are, and may choose itself.
+
+    https://docs.astral.sh/uv/concepts/configuration-files/
+    """
+    user = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
+    system = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    named = [environ["UV_CONFIG_FILE"]] if environ.get("UV_CONFIG_FILE") else []
+    places = [str(directory), *(f"{place}/uv" for place in (user, *system, "/etc"))]
+    told = {name: environ[name] for name in _CHOOSING if name in environ}
+    files = [*named, *(f"{place}/uv.toml" for place in places)]
+    return Digest.of(canonical_json({"told": told, "files": list(map(_text, files))}))
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def python_platform(target: Target) -> str:

@@ -24,7 +24,7 @@ from builder.project.readers import (
     step,
     text,
 )
-from builder.settings import HealthSettings, Include, PullPolicy, User
+from builder.settings import HealthSettings, Include, LayerPolicy, PullPolicy, User
 from layers.compress import CODECS, Codec
 from layers.entries import ROOT, Owner
 
@@ -256,6 +256,34 @@ def _expected(value: Any) -> dict[str, Any] | None:
     return value
 
 
+def layer_groups(value: Any) -> LayerPolicy | tuple[tuple[str, ...], ...]:
+    """A policy's name, or lists of distributions."""
+    if isinstance(value, str):
+        return LayerPolicy(one_of(*LayerPolicy)(value))
+    if not isinstance(value, list) or not value:
+        words = ", ".join(LayerPolicy)
+        raise ValueError(f'expected one of {words}, or groups such as [["numpy", "scipy"]]')
+    groups = each(names, value)
+    named: set[str] = set()
+    for index, name in ((index, name) for index, group in enumerate(groups) for name in group):
+        if name in named:
+            raise PartError("it is in a group already", value=name, path=f"[{index}]")
+        named.add(name)
+    return groups
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Names of distributions, normalised."""
+    if not isinstance(value, list):
+        raise ValueError("expected a list of names")
+    return each(_distribution, value)
+
+
+def _distribution(value: Any) -> str:
+    """The name of a distribution, normalised (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", text(value)).lower()
+
+
 READERS: dict[str, Reader] = {
     "app": app,
     "base": bases,
@@ -274,6 +302,7 @@ READERS: dict[str, Reader] = {
     "extras": list_of(text),
     "groups": list_of(text),
     "compression": codec,
+    "layers": layer_groups,
     "tags": list_of(tag),
     "outputs": list_of(text),
     "health": health,

@@ -1,6 +1,7 @@
 """An image on its way to its names in registries."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from builder.events import Notice, step
@@ -8,30 +9,61 @@ from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
 from builder.push.places import StoredPlaces
 from builder.registry.access import RegistryAccess
-from builder.registry.push import Delivery, Goal, foresee, most_promising, push, pushed_as
-from builder.registry.upload import Outcome
+from builder.registry.delivery import Delivery, Goal, Outcome, pushed_as
+from builder.registry.push import foresee, send, shipments_to
+from builder.registry.shipment import Shipment
 from builder.units import decimal
 from builder.workshop import Workshop
 
-_MOST_SIBLINGS = 16
-"""Repositories that permission is asked for; the question has to fit into an address."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way to the repositories that an image's names are in.
+
+    Attributes:
+        shipments: to each of them, in the order of the names.
+        places: what is known of where blobs are.
+    """
+
+    shipments: tuple[Shipment, ...]
+    places: StoredPlaces
+
+    @classmethod
+    def to(cls, references: Sequence[Reference], access: RegistryAccess, shop: Workshop) -> "Route":
+        """The way to where references are; nobody is asked anything yet.
+
+        Args:
+            references: at least one; those of one repository get their blobs once.
+            access: makes the clients.
+            shop: its store knows where blobs lie.
+
+        Raises:
+            SettingsError: a registry is blocked, or a file about registries cannot be read.
+            TransportError: certificates of a host cannot be used.
+        """
+        named: dict[tuple[str, str], dict[str, Reference]] = {}
+        for reference in references:
+            named.setdefault(access.place(reference), {})[pushed_as(reference)] = reference
+        goals = [
+            Goal(
+                client=access.push_client(next(iter(chosen.values()))),
+                references=tuple(chosen.values()),
+            )
+            for chosen in named.values()
+        ]
+        places = StoredPlaces(shop.store, access)
+        return cls(shipments=shipments_to(goals, places, shop.events), places=places)
 
 
 def deliver(
-    tree: ManifestTree,
-    references: Sequence[Reference],
-    access: RegistryAccess,
-    shop: Workshop,
-    *,
-    dry_run: bool = False,
+    tree: ManifestTree, route: Route, shop: Workshop, *, dry_run: bool = False
 ) -> tuple[Delivery, ...]:
     """Send an image to all of its names.
 
     Args:
         tree: the image, or an index of images.
-        references: at least one; those of one repository get their blobs once.
-        access: makes the clients.
-        shop: its store knows where blobs lie.
+        route: to where its names are; what went ahead on it is not sent again.
+        shop: is told what happens.
         dry_run: whether to ask only, and send nothing.
 
     Returns:
@@ -40,40 +72,20 @@ def deliver(
     Raises:
         BuilderError: of the settings, registry, transport, layer and store kinds.
     """
-    places = StoredPlaces.of(tree, shop.store, access)
-    goals = _goals(tree, references, access, places)
+    route.places.add_bases_of(tree)
+    for shipment in route.shipments:
+        shipment.expect(blob.descriptor.digest for blob in tree.all_blobs())
     if dry_run:
-        return foresee(tree, goals, places)
+        return foresee(tree, route.shipments)
     with step(shop.events, "push") as done:
-        deliveries = push(
-            tree, goals, places, done=lambda delivery: shop.events(Notice(_summary(delivery)))
+        deliveries = send(
+            tree,
+            route.shipments,
+            route.places,
+            done=lambda delivery: shop.events(Notice(_summary(delivery))),
         )
         done.detail = str(tree.descriptor.digest)
     return deliveries
-
-
-def _goals(
-    tree: ManifestTree,
-    references: Sequence[Reference],
-    access: RegistryAccess,
-    places: StoredPlaces,
-) -> list[Goal]:
-    named: dict[tuple[str, str], dict[str, Reference]] = {}
-    for reference in references:
-        named.setdefault(access.place(reference), {})[pushed_as(reference)] = reference
-    goals: list[Goal] = []
-    for (host, repository), chosen in named.items():
-        earlier = {goal.client.repository for goal in goals if goal.client.host == host}
-        near = {
-            place
-            for blob in tree.all_blobs()
-            for place in most_promising(places, host, repository, blob.descriptor.digest)
-        }
-        client = access.push_client(
-            next(iter(chosen.values())), sorted(near | earlier)[:_MOST_SIBLINGS]
-        )
-        goals.append(Goal(client=client, references=tuple(chosen.values())))
-    return goals
 
 
 def _summary(delivery: Delivery) -> str:

@@ -1,7 +1,6 @@
 """Where in registries the blobs of an image may already lie."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from builder.errors import BuilderError
 from builder.oci.document import parse_object
@@ -15,39 +14,42 @@ from layers.digest import Digest
 _BASE_NAME = "org.opencontainers.image.base.name"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPlaces:
-    """What earlier pulls and pushes saw, and the repository of the base that an image names.
+    """What earlier pulls and pushes saw, and the repositories of bases.
 
-    Attributes:
+    Args:
         store: keeps what was seen.
-        bases: servers and repositories of the bases.
+        access: knows the servers of bases.
     """
 
-    store: Store
-    bases: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    def __init__(self, store: Store, access: RegistryAccess) -> None:
+        self._store = store
+        self._access = access
+        self._bases: frozenset[tuple[str, str]] = frozenset()
 
-    @classmethod
-    def of(cls, tree: ManifestTree, store: Store, access: RegistryAccess) -> "StoredPlaces":
-        """The places for an image.
+    def add_base(self, name: str) -> None:
+        """Take note of a base that is sent, too; when it is from a registry, that may have it."""
+        try:
+            base = self._access.place(Reference.parse(name))
+        except BuilderError:
+            # Not every base comes from a registry that may be asked.
+            return
+        self._bases |= {base}
+
+    def add_bases_of(self, tree: ManifestTree) -> None:
+        """Take note of the bases that images name.
 
         https://github.com/opencontainers/image-spec/blob/main/annotations.md
         """
-        bases = set()
         for document in tree.documents():
             annotations = parse_object(document.raw, "manifest").get("annotations")
             name = annotations.get(_BASE_NAME) if isinstance(annotations, dict) else None
-            try:
-                bases.add(access.place(Reference.parse(str(name))))
-            except BuilderError:
-                # Not every base comes from a registry that may be asked.
-                continue
-        return cls(store=store, bases=frozenset(bases))
+            self.add_base(str(name or ""))
 
     def find(self, host: str, digest: Digest) -> Sequence[str]:
         """Repositories of a server that may have a blob, the most promising first."""
-        seen = known_places(self.store, host, digest)
-        based = sorted(repository for server, repository in self.bases if server == host)
+        seen = known_places(self._store, host, digest)
+        based = sorted(repository for server, repository in self._bases if server == host)
         return tuple(dict.fromkeys((*seen, *based)))
 
     def add(self, host: str, repository: str, digests: Iterable[Digest]) -> None:
@@ -56,4 +58,4 @@ class StoredPlaces:
         Raises:
             StoreError: the store cannot be written.
         """
-        remember_places(self.store, host, repository, digests)
+        remember_places(self._store, host, repository, digests)

@@ -1,10 +1,5 @@
 """What ``push`` sends: an image that exists already, wherever it lies.
 
-The arguments are ``[SOURCE] REF...``. One alone is a REF, and the project here is pushed, unless it
-is the directory of a project, which is pushed to those of its tags that name a registry. Of
-several, the first is the SOURCE when it is a directory, begins with one of the kinds below, or
-names no registry (or ``localhost/``), as images in the builder's store do; otherwise it is a REF.
-
 * a directory: a layout when it holds ``oci-layout``, a project when it holds ``pyproject.toml``
 * ``oci:DIR[:TAG]``, ``oci-archive:FILE[:TAG]``: an image layout
 * ``docker-archive:FILE[:NAME]``: what ``docker save`` wrote
@@ -14,18 +9,19 @@ names no registry (or ``localhost/``), as images in the builder's store do; othe
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.base.archive_tree import open_archive
 from builder.base.docker_archive_source import DockerArchiveSource
 from builder.base.find import split_path
 from builder.base.intake import load_image
 from builder.base.remote_blob import RemoteBlob
 from builder.base.servers import Servers
 from builder.base.storage_source import ContainersStorageSource
-from builder.base.tree import DirectoryTree, open_archive
+from builder.base.tree import DirectoryTree
 from builder.errors import (
     BaseError,
     DocumentError,
@@ -33,14 +29,14 @@ from builder.errors import (
     ReferenceFormatError,
     SettingsError,
 )
-from builder.events import EventSink, Notice
+from builder.events import EventSink, InTurn, Notice
 from builder.oci.descriptor import Descriptor
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
 from builder.oci.tree_reader import check_platform
-from builder.parallel import InTurn
 from builder.process import CommandRunner
+from builder.push.arguments import SHAPES, is_path, kind_of
 from builder.push.layouts import LayoutBlobs, layout_tree
 from builder.push.stored import stored_tree
 from builder.registry.access import RegistryAccess
@@ -50,44 +46,6 @@ from builder.store.layout import Store
 from builder.store.places import remember_places
 from builder.workshop import Workshop
 from layers.entries import Content
-
-_HERE = "."
-_SHAPES = {
-    "oci:": "oci:DIR[:TAG]",
-    "oci-archive:": "oci-archive:FILE[:TAG]",
-    "docker-archive:": "docker-archive:FILE[:NAME]",
-    "containers-storage:": "containers-storage:NAME",
-    "docker://": "docker://REF",
-}
-
-
-def split_arguments(arguments: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """The source, and the names it is pushed to; none for a project that has names of its own.
-
-    Raises:
-        SettingsError: the only argument is a source that has no names.
-    """
-    if not arguments:
-        return _HERE, ()
-    first, *rest = arguments
-    if not first:
-        raise SettingsError("the first argument is empty", hint="expected [SOURCE] REF...")
-    if rest:
-        return (first, tuple(rest)) if _is_source(first) else (_HERE, tuple(arguments))
-    if not (_kind(first) or _is_path(first) or _is_image_or_project(first)):
-        return _HERE, (first,)
-    if is_project(first):
-        return first, ()
-    raise SettingsError(
-        f"nowhere to push {first} to: no REF was given",
-        hint=f"write e.g. python -m builder push {first} registry.example.com/team/app:1.0",
-    )
-
-
-def is_project(source: str) -> bool:
-    """Whether a source is a project, which is built before it is pushed."""
-    directory = Path(source)
-    return (directory / "pyproject.toml").is_file() and not (directory / "oci-layout").exists()
 
 
 @contextmanager
@@ -129,15 +87,15 @@ class _Finder:
     stack: ExitStack
 
     def find(self, text: str) -> ManifestTree:
-        if kind := _kind(text):
+        if kind := kind_of(text):
             return self._named(kind, text.removeprefix(kind))
-        if _is_path(text) or Path(text).is_dir():
+        if is_path(text) or Path(text).is_dir():
             return self._directory(Path(text))
         return stored_tree(Reference.parse(text), self.store, self.platform, servers=self._servers)
 
     def _named(self, kind: str, rest: str) -> ManifestTree:
         if not rest:
-            raise SettingsError("it names no image", hint=f"write {_SHAPES[kind]}")
+            raise SettingsError("it names no image", hint=f"write {SHAPES[kind]}")
         match kind:
             case "oci:":
                 return self._layout(*split_path(rest))
@@ -201,36 +159,13 @@ class _Finder:
         return Servers(reference=reference, access=self.access, mirror=None, events=self.events)
 
 
-def _kind(text: str) -> str:
-    return next((kind for kind in _SHAPES if text.startswith(kind)), "")
-
-
-def _is_path(text: str) -> bool:
-    """Whether it is written as paths are, and names are not."""
-    return text.startswith(("/", "./", "../")) or text in {".", ".."}
-
-
-def _is_image_or_project(text: str) -> bool:
-    return any((Path(text) / name).is_file() for name in ("pyproject.toml", "oci-layout"))
-
-
-def _is_source(text: str) -> bool:
-    if _kind(text) or _is_path(text) or Path(text).is_dir():
-        return True
-    try:
-        name = Reference.parse(text)
-    except ReferenceFormatError:
-        return False
-    return name.is_short or name.registry == "localhost"
-
-
 @contextmanager
 def _about(source: str) -> Iterator[None]:
     """Say in every error what was to be pushed."""
     try:
         yield
     except ReferenceFormatError as error:
-        hint = f"{error.hint}; or one of {', '.join(_SHAPES.values())}"
+        hint = f"{error.hint}; or one of {', '.join(SHAPES.values())}"
         raise ReferenceFormatError(f"cannot push {source}: {error.message}", hint=hint) from error
     except DocumentError as error:
         raise BaseError(f"cannot push {source}: {error.message}", hint=error.hint) from error

@@ -1,58 +1,37 @@
 """How this user reaches registries: which servers, by which TLS, with whose permission."""
 
+from __future__ import annotations
+
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from builder.events import EventSink
-from builder.oci.reference import Reference
-from builder.parallel import InTurn
-from builder.process import CommandRunner
-from builder.registry.auth import Authorization
-from builder.registry.client import RegistryClient
-from builder.registry.credential import Credential
-from builder.registry.hosts import Endpoint, Hosts
-from builder.registry.keychain import Keychain
-from builder.retry import Retry
-from builder.settings import RegistrySettings
-from builder.transport import HttpTransport, Tls, Transport
+from builder.registry.hosts import Hosts
 
-_PATIENCE_SECONDS = 90
-"""Busy registries ask to be left alone for a minute, and a push is worth waiting for."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-type Connect = Callable[[Tls, str], Transport]
-"""Opens a transport for a host."""
-
-
-def connect(tls: Tls, host: str) -> Transport:
-    """The transport of real life.
-
-    Raises:
-        TransportError: certificates cannot be used, or the environment names a wrong proxy.
-    """
-    # Some registries read a large blob once more before they answer.
-    return HttpTransport(tls=tls, host=host, commit_seconds=300)
+    from builder.events import EventSink
+    from builder.oci.reference import Reference
+    from builder.process import CommandRunner
+    from builder.registry.client import RegistryClient
+    from builder.registry.clients import Clients
+    from builder.registry.credential import Credential
+    from builder.registry.hosts import Endpoint
+    from builder.settings import RegistrySettings
 
 
 class RegistryAccess:
-    """Makes clients; those of one server and one credential share connections and permissions.
+    """Knows where an image is, and makes the clients that ask there.
 
     Args:
         hosts: how hosts are configured.
-        keychain: the user's credentials.
-        retry: how often a server is asked again.
-        connect: opens a transport.
+        clients: gets ready for the first client; most builds need none.
     """
 
-    def __init__(
-        self, *, hosts: Hosts, keychain: Keychain, retry: Retry, connect: Connect = connect
-    ) -> None:
+    def __init__(self, *, hosts: Hosts, clients: Callable[[], Clients]) -> None:
         self._hosts = hosts
-        self._keychain = keychain
-        self._retry = retry
-        self._connect = connect
-        self._transports: dict[tuple[str, Tls], Transport] = {}
-        self._authorizations: dict[tuple[str, Credential | None], Authorization] = {}
+        self._make_clients = clients
+        self._clients: Clients | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -77,11 +56,14 @@ class RegistryAccess:
         Raises:
             SettingsError: a file of this machine cannot be read.
         """
-        return cls(
-            hosts=Hosts.read(settings, environ),
-            keychain=Keychain.at_home(environ, run, given=given or {}),
-            retry=Retry(events=InTurn(events), patience_seconds=_PATIENCE_SECONDS),
-        )
+
+        def clients() -> Clients:
+            # What speaks with registries is loaded when one is asked: most builds ask none.
+            from builder.registry.clients import Clients  # noqa: PLC0415
+
+            return Clients.of(environ, run=run, events=events, given=given)
+
+        return cls(hosts=Hosts.read(settings, environ), clients=clients)
 
     def pull_endpoints(
         self, reference: Reference, mirror: str | None = None
@@ -109,7 +91,7 @@ class RegistryAccess:
             TransportError: certificates of a host cannot be used.
         """
         for endpoint in self.pull_endpoints(reference, mirror):
-            yield self._client(endpoint, "pull")
+            yield self._ready().client(endpoint, "pull")
 
     def push_client(self, reference: Reference, mount_from: Collection[str] = ()) -> RegistryClient:
         """A client of the repository that a reference names.
@@ -123,7 +105,7 @@ class RegistryAccess:
             TransportError: certificates of the host cannot be used.
         """
         endpoint = self._hosts.push_endpoint(reference)
-        return self._client(endpoint, "pull,push", mount_from)
+        return self._ready().client(endpoint, "pull,push", mount_from)
 
     def place(self, reference: Reference) -> tuple[str, str]:
         """The server where a reference's image is pushed, and its repository there.
@@ -137,9 +119,8 @@ class RegistryAccess:
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
-            for transport in self._transports.values():
-                transport.close()
-            self._transports.clear()
+            if self._clients is not None:
+                self._clients.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,24 +130,8 @@ class RegistryAccess:
         if error is None or isinstance(error, Exception):
             self.close()
 
-    def _client(
-        self, endpoint: Endpoint, actions: str, mount_from: Collection[str] = ()
-    ) -> RegistryClient:
-        credential = self._keychain.find(endpoint.host, endpoint.repository)
+    def _ready(self) -> Clients:
         with self._lock:
-            where = (endpoint.host, endpoint.tls)
-            if where not in self._transports:
-                self._transports[where] = self._connect(endpoint.tls, endpoint.host)
-            # By repository: some registries have a token server for each.
-            who = (str(endpoint), credential)
-            authorization = self._authorizations.setdefault(who, Authorization(credential))
-        return RegistryClient(
-            self._transports[where],
-            endpoint,
-            authorization=authorization,
-            retry=self._retry,
-            scopes=[
-                f"repository:{endpoint.repository}:{actions}",
-                *(f"repository:{other}:pull" for other in mount_from),
-            ],
-        )
+            if self._clients is None:
+                self._clients = self._make_clients()
+            return self._clients

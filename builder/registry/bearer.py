@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 from builder.errors import RegistryError
 from builder.registry.challenge import Challenge
 from builder.registry.credential import Credential, registry_name
-from builder.registry.refusal import refusal
 from builder.retry import PASSING
 from builder.transport import Request, Response, host_of
 
@@ -137,6 +136,9 @@ def token_refusal(
     Raises:
         TransportError: the connection broke while the reason was read.
     """
+    # What servers mean when they refuse: mostly they do not.
+    from builder.registry.refusal import refusal  # noqa: PLC0415
+
     error = refusal(answer, _attempt(challenge))
     if answer.status not in PASSING:
         # Whatever it answered: it is not the registry that spoke of a repository.

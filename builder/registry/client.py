@@ -17,7 +17,6 @@ from builder.oci.members import optional_text
 from builder.registry.auth import Authorization
 from builder.registry.download import Download, Opened
 from builder.registry.hosts import Endpoint
-from builder.registry.refusal import Asker, refusal
 from builder.retry import PASSING, Retry, Transient, passing, retry_after
 from builder.transport import Request, Response, Transport
 from layers.digest import Digest
@@ -112,6 +111,19 @@ class RegistryClient:
             authorization=self._authorization,
             retry=self.retry,
             scopes=self._scopes,
+        )
+
+    def reading(self, repositories: Collection[str]) -> "RegistryClient":
+        """A client of the same repository that asks to read others, too: to mount from them."""
+        scopes = self._scopes.union(f"repository:{other}:pull" for other in repositories)
+        if scopes == self._scopes:
+            return self
+        return RegistryClient(
+            self._transport,
+            self._endpoint,
+            authorization=self._authorization,
+            retry=self.retry,
+            scopes=scopes,
         )
 
     def url(self, path: str) -> str:
@@ -268,19 +280,23 @@ class RegistryClient:
             if answer.status in (wanted or (HTTPStatus.OK,)):
                 return answer
             with answer:
-                error = refusal(answer, attempt, self._asker(request))
+                error = self._refusal(answer, attempt, request)
         if error.status in PASSING:
             wait = retry_after(answer.headers.get("retry-after"))
             raise Transient(error, wait_seconds=wait)
         raise error
 
-    def _asker(self, request: Request) -> Asker:
+    def _refusal(self, answer: Response, attempt: str, request: Request) -> RegistryError:
+        # What registries mean when they refuse: mostly they do not.
+        from builder.registry.refusal import Asker, refusal  # noqa: PLC0415
+
         writes = request.method not in {"GET", "HEAD"}
-        return Asker(
+        asker = Asker(
             host=self.host,
             is_known=self._authorization.is_known,
             pushes=writes or any("push" in scope.rpartition(":")[2] for scope in self._scopes),
         )
+        return refusal(answer, attempt, asker)
 
     def _opened_at(self, descriptor: Descriptor) -> Opened:
         attempt = f"asking {self.host} for blob {descriptor.digest} of {self.repository}"
@@ -309,7 +325,9 @@ class RegistryClient:
 
     def _greet(self, endpoint: Endpoint) -> int:
         url = f"{endpoint.schemes[0]}://{self.host}/v2/"
-        with self._transport.send(Request(url=url)) as answer:
+        # Nothing is told, and nothing that is answered is believed but which scheme it speaks.
+        request = Request(url=url, follows=False, verifies=False)
+        with self._transport.send(request) as answer:
             return answer.status
 
     def _authorized(self, request: Request) -> Response:

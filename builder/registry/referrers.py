@@ -37,16 +37,6 @@ _ONE_AT_A_TIME = threading.Lock()
 """Between reading a list and writing it: threads of one process need not meet there at all."""
 
 
-def subject_of(raw: bytes) -> Descriptor | None:
-    """The manifest that a manifest or index is about; None for most.
-
-    Raises:
-        DocumentError: the bytes are not JSON, or the member ``subject`` is no descriptor.
-    """
-    found = parse_object(raw, "manifest").get("subject")
-    return None if found is None else Descriptor.parse(found, "manifest.subject")
-
-
 def referrer_of(raw: bytes, media_type: str) -> Descriptor:
     """What a list of referrers says of a manifest or index: its kind and annotations too.
 

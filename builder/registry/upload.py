@@ -8,15 +8,16 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
 from typing import BinaryIO, Self, cast
 from urllib.parse import urlencode, urljoin
 
 from builder.errors import BuilderError, RegistryError
+from builder.events import EventSink, ignore, span
 from builder.oci.blob import Blob
 from builder.parallel import Stoppable
 from builder.registry.client import RegistryClient
+from builder.registry.delivery import Outcome
 from builder.retry import Transient, passing
 from builder.transport import Request, Response
 from layers.digest import CHUNK
@@ -35,34 +36,30 @@ _FORGOTTEN = frozenset({404, 416})
 _NOT_ALLOWED = frozenset({401, 403})
 
 
-class Outcome(StrEnum):
-    """What it took to have a blob in a repository."""
-
-    PRESENT = "present"
-    """Nothing: it was there."""
-    MOUNTED = "mounted"
-    """A word: another repository of the registry had it."""
-    SENT = "sent"
-    """All of its bytes."""
-
-
 def upload(
-    client: RegistryClient, blob: Blob, *, places: Sequence[str], stop: threading.Event
+    client: RegistryClient,
+    blob: Blob,
+    *,
+    places: Sequence[str] | None,
+    stop: threading.Event,
+    events: EventSink = ignore,
 ) -> Outcome:
     """Have a blob in a repository.
 
     Args:
         client: of the repository.
         blob: opened when its bytes are needed, and not before.
-        places: repositories of the same server that may have it, to mount it from.
+        places: repositories of the same server that may have it, to mount it from; None when
+            nobody needs to ask whether the repository has it.
         stop: once it is set, sending ends in an error.
+        events: told what takes how long.
 
     Raises:
         RegistryError: the registry refuses the blob.
         TransportError: the registry cannot be reached, or ``stop`` is set.
         LayerError: the bytes at hand are not the blob's.
     """
-    return _Upload(client, blob, stop).run(places)
+    return _Upload(client, blob, stop, events).run(places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +82,12 @@ class _Closing(Stoppable):
 
 
 class _Upload:
-    def __init__(self, client: RegistryClient, blob: Blob, stop: threading.Event) -> None:
+    def __init__(
+        self, client: RegistryClient, blob: Blob, stop: threading.Event, events: EventSink
+    ) -> None:
         self._client = client
+        self._events = events
+        self._what = f"{blob.descriptor.digest.hex[:12]} to {client.name}"
         self._blob = blob
         self._content = _Watched(blob, stop)
         self._attempt = f"pushing blob {blob.descriptor.digest} to {client.name}"
@@ -96,28 +97,34 @@ class _Upload:
         self._least = 0
         self._has_failed = False
 
-    def run(self, places: Sequence[str]) -> Outcome:
+    def run(self, places: Sequence[str] | None) -> Outcome:
         try:
-            for place in places:
+            for place in places or ():
                 if self._is_mounted({"from": place}):
                     return Outcome.MOUNTED
-            if self._client.has(self._blob.descriptor):
+            if places is not None and self._is_there():
                 self._cancel()
                 return Outcome.PRESENT
             # Some registries know by themselves where else they have it.
             if self._location is None and self._is_mounted({}):
                 return Outcome.MOUNTED
-            self._client.retry.run(self._send, progress=lambda: self._offset)
+            with span(self._events, f"send {self._what}"):
+                self._client.retry.run(self._send, progress=lambda: self._offset)
         except BaseException:
             self._cancel()
             raise
         return Outcome.SENT
 
+    def _is_there(self) -> bool:
+        with span(self._events, f"ask for {self._what}"):
+            return self._client.has(self._blob.descriptor)
+
     def _is_mounted(self, place: dict[str, str]) -> bool:
         """Ask for a mount; a registry that will not do it begins an upload, which is kept."""
         query = {"mount": str(self._blob.descriptor.digest), **place}
         try:
-            answer = self._client.retry.run(lambda: self._post(query))
+            with span(self._events, f"mount {self._what}"):
+                answer = self._client.retry.run(lambda: self._post(query))
         except RegistryError:
             # There may be no such repository any more, or not for this user.
             return False

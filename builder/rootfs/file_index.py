@@ -1,14 +1,18 @@
 """A base's filesystem, as far as a build must know it."""
 
+from __future__ import annotations
+
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from builder.errors import BaseError
 from builder.target import Libc, Python
 from layers.entries import DirEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _MAX_LINKS = 40
 _PYTHON = re.compile(r"(?:.*/)?python(\d+)\.(\d+)")

@@ -1,25 +1,24 @@
-"""Making a base's file index from its layers, once per base: the store keeps it."""
+"""A base's file index, made once per base: the store keeps it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from __future__ import annotations
+
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builder.errors import BuilderError, LayerError
-from builder.oci.image import Image
+from builder.errors import BuilderError
+from builder.rootfs import INDEX_FORMAT
 from builder.rootfs.file_index import FileIndex
-from builder.rootfs.libc import APK_DATABASES, choose_libc
-from builder.rootfs.scan import Filesystem, scan
-from builder.store.layout import Store
 from builder.target import Libc
-from layers.digest import Digest
 from layers.entries import DirEntry, Owner
 
-_KIND = "file-index"
-_FORMAT = 1
-"""Raised when the same layers give another index than before, or it is written otherwise."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
-_ACCOUNTS = ("etc/passwd", "etc/group")
+    from builder.oci.image import Image
+    from builder.store.layout import Store
+    from layers.digest import Digest
+
+_KIND = "file-index"
 
 
 def file_index(image: Image, store: Store) -> FileIndex:
@@ -39,6 +38,9 @@ def file_index(image: Image, store: Store) -> FileIndex:
             # Another version of this program wrote it, or it is damaged: it costs the time to
             # make it anew.
             pass
+    # What reads layers is loaded when it is used: most bases are known.
+    from builder.rootfs.survey import compute_file_index  # noqa: PLC0415
+
     index = compute_file_index(image)
     store.remember(_KIND, key, to_fact(index))
     return index
@@ -47,41 +49,7 @@ def file_index(image: Image, store: Store) -> FileIndex:
 def is_indexed(digest: Digest, store: Store) -> bool:
     """Whether the store keeps the index of an image, so that nobody has to read its layers."""
     fact = store.fact(_KIND, str(digest))
-    return fact is not None and fact.get("format") == _FORMAT
-
-
-def compute_file_index(image: Image) -> FileIndex:
-    """Read every layer of an image.
-
-    Raises:
-        BaseError: the symbolic links of its accounts go round in circles.
-        LayerError: a layer is not what its digest or diff_id promises.
-    """
-    found = _scan(image, {*_ACCOUNTS, *APK_DATABASES})
-    index = FileIndex.of_nodes(found.nodes)
-    places = {name: index.resolve(name) for name in _ACCOUNTS}
-    elsewhere = {p for p in places.values() if p in index.files and p not in found.contents}
-    if elsewhere:
-        # An account file that is a link: only now is it known which file to read.
-        found.contents |= _scan(image, elsewhere).contents
-    apk = b"".join(found.contents.get(path, b"") for path in APK_DATABASES)
-    architecture = image.config.value.platform.architecture
-    return replace(
-        index,
-        passwd=found.contents.get(places["etc/passwd"], b""),
-        group=found.contents.get(places["etc/group"], b""),
-        libc=choose_libc(found.libcs.values(), architecture, apk),
-    )
-
-
-def _scan(image: Image, wanted: set[str]) -> Filesystem:
-    try:
-        return scan(image.layers, wanted)
-    except LayerError as error:
-        raise LayerError(
-            error.message,
-            hint=error.hint or "delete that blob from the store; the next build fetches it again",
-        ) from error
+    return fact is not None and fact.get("format") == INDEX_FORMAT
 
 
 def to_fact(index: FileIndex) -> dict[str, object]:
@@ -89,7 +57,7 @@ def to_fact(index: FileIndex) -> dict[str, object]:
     directories = _grouped((path, _attributes(entry)) for path, entry in index.directories.items())
     libc = index.libc
     return {
-        "format": _FORMAT,
+        "format": INDEX_FORMAT,
         "directories": directories,
         "symlinks": dict(index.symlinks),
         "files": _grouped((path, f"{mode:o}") for path, mode in index.files.items()),
@@ -105,7 +73,7 @@ def from_fact(fact: Mapping[str, Any]) -> FileIndex:
     Raises:
         ValueError: it is of another format.
     """
-    if fact.get("format") != _FORMAT:
+    if fact.get("format") != INDEX_FORMAT:
         raise ValueError(f"format {fact.get('format')}")
     directories = {
         path: DirEntry(path=path, mode=int(mode, 8), owner=_owner(int(uid), int(gid)))

@@ -3,7 +3,8 @@
 import contextlib
 import errno
 import os
-import secrets
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -61,12 +62,71 @@ def write_atomically(path: Path, data: bytes, scratch: Path, prefix: str) -> Non
     Raises:
         OSError: it cannot be written; the old file stands.
     """
-    new = Replacement(path, scratch / f"{prefix}{secrets.token_hex(8)}")
+    beside = _begun(scratch, prefix)
+    new = None
     try:
+        new = Replacement(path, beside)
         new.write(data)
         new.finish(0o644)
     finally:
-        new.abandon()
+        if new is not None:
+            new.abandon()
+        _end(beside)
+
+
+@contextlib.contextmanager
+def temporary_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory, for this user alone; nothing of it is left afterwards.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = _begun(parent.absolute(), prefix)
+    try:
+        path.mkdir(0o700)
+        yield path
+    finally:
+        _end(path)
+
+
+_unfinished: set[Path] = set()
+_beginning = threading.Lock()
+
+
+def _begun(directory: Path, prefix: str) -> Path:
+    """A new name, known as unfinished before anything has it."""
+    path = directory / f"{prefix}{os.urandom(8).hex()}"
+    with _beginning:
+        _unfinished.add(path)
+    return path
+
+
+def _end(path: Path) -> None:
+    discard(path)
+    _unfinished.discard(path)
+
+
+def drop_unfinished() -> None:
+    """Remove what this process has begun to write; it ends without finishing it."""
+    with _beginning:
+        for path in list(_unfinished):
+            discard(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, a link, or a directory with all that is in it; what stays does no harm."""
+    with contextlib.suppress(OSError):  # not ours to remove, or removed by somebody else
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and what is in it, as far as that is possible."""
+    import shutil  # noqa: PLC0415 - it loads every kind of compression
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_directory(path: Path) -> None:

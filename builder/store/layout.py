@@ -7,45 +7,38 @@ whole blob, whenever the power went. The index is read, changed and replaced und
 """
 
 import contextlib
-import fcntl
 import json
 import os
-import shutil
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from builder.errors import DocumentError, LayerError, StoreError
+from builder.errors import DocumentError, StoreError
+from builder.events import EventSink, ignore
 from builder.oci.descriptor import REF_NAME, Descriptor
 from builder.oci.document import canonical_json, parse_object
 from builder.oci.manifest import Index, parse_index
-from builder.store.files import REFUSALS, sync_directory, write_atomically, write_hint
-from layers.digest import Digest, VerifyingReader, copy_verified
+from builder.store.files import (
+    REFUSALS,
+    sync_directory,
+    temporary_directory,
+    write_atomically,
+)
+from builder.store.home import store_home
+from builder.store.leftovers import LEFTOVERS, SCRATCH, STAGING, sweep
+from builder.store.limits import store_bound
+from builder.store.presence import Presence, locked
+from builder.store.refusals import is_below, refused
+from builder.store.use import Uses
+from builder.store.verified import VerifiedFile
+from layers.digest import Digest, copy_verified
 
 LAYOUT_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 """What the file ``oci-layout`` says."""
 
 _MEMBERS = frozenset({"blobs", "facts", "index.json", "oci-layout"})
-_SCRATCH = ".ingest-"
-_STAGING = ".staging-"
-_LEFTOVERS = (_SCRATCH, _STAGING, ".docker-")
-_LEFT_AFTER_SECONDS = 24 * 60 * 60
-_ELSEWHERE = " in BUILDER_STORE"
-_REFILL = "remove the store's directory; the next build fills it again"
-
-_unfinished: set[Path] = set()
-_beginning = threading.Lock()
-
-
-def drop_unfinished() -> None:
-    """Remove what this process has begun to write into layouts: it ends without finishing it."""
-    with _beginning:
-        for directory in list(_unfinished):
-            shutil.rmtree(directory, ignore_errors=True)
+_REFILL = "see what is wrong with the store, and mend it: python -m builder cache verify"
 
 
 class Layout:
@@ -63,7 +56,7 @@ class Layout:
             root.mkdir(parents=True, exist_ok=True)
             self._adopt_marker()
             (root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        sweep(root)
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is here, in full size."""
@@ -72,21 +65,28 @@ class Layout:
         except OSError:
             return False
 
+    def size(self, digest: Digest) -> int:
+        """Bytes of a blob.
+
+        Raises:
+            StoreError: it is not here.
+        """
+        try:
+            return self._blob(digest).stat().st_size
+        except OSError as error:
+            raise self._unreadable(digest, error) from error
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """The blob as a stream that refuses, at its end, bytes that are not the blob's.
 
         Raises:
             StoreError: the blob is not here.
         """
-        path = self._blob(descriptor.digest)
         try:
-            file = path.open("rb")
+            file = self._blob(descriptor.digest).open("rb")
         except OSError as error:
-            raise StoreError(
-                f"store {self.root}: blob {descriptor.digest} cannot be read: {error.strerror}",
-                hint=_REFILL,
-            ) from error
-        return cast("BinaryIO", _VerifiedFile(file, descriptor))
+            raise self._unreadable(descriptor.digest, error) from error
+        return cast("BinaryIO", VerifiedFile(file, descriptor))
 
     def read(self, descriptor: Descriptor) -> bytes:
         """A whole blob, verified; for documents, which are small.
@@ -133,15 +133,8 @@ class Layout:
         Raises:
             StoreError: it cannot be made, or the store's disk refused what the block wrote.
         """
-        with self._writing("write a blob"), _beginning:
-            directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
-            _unfinished.add(directory)
-        try:
-            with self._lending("write a blob"):
-                yield directory / "blob"
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-            _unfinished.discard(directory)
+        with self._scratch(SCRATCH, "write a blob") as directory:
+            yield directory / "blob"
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Make a finished, synced file of ``ingest`` the blob of that digest.
@@ -164,17 +157,27 @@ class Layout:
             StoreError: the store cannot be written.
         """
         named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name})
-        with self._writing("write the index"), self._locked():
-            raw = self._raw_index()
-            listed = self._parsed(raw).manifests
-            index = parse_object(raw, "index")
-            others = [
-                value
-                for value, entry in zip(index["manifests"] or (), listed, strict=True)
-                if entry.annotations.get(REF_NAME) != name
-            ]
-            index["manifests"] = [*others, named.to_json()]
-            self._replace(self.root / "index.json", canonical_json(index))
+        if [e for e in self.index().manifests if e.annotations.get(REF_NAME) == name] == [named]:
+            return  # to write what stands there costs two waits for the disk
+        self._edit_index(lambda entry: entry.annotations.get(REF_NAME) != name, [named.to_json()])
+
+    def forget(self, digests: Collection[Digest]) -> None:
+        """Take images out of the index, under every name; their blobs stay.
+
+        Raises:
+            DocumentError: the index cannot be read as one.
+            StoreError: the store cannot be written.
+        """
+        self._edit_index(lambda entry: entry.digest not in digests, [])
+
+    def forget_all(self) -> None:
+        """Begin a new index, whatever is wrong with the old one.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._writing("write the index"), locked(self.root):
+            self._replace(self.root / "index.json", Index(manifests=()).to_document().raw)
 
     def index(self) -> Index:
         """What ``index.json`` lists.
@@ -184,6 +187,15 @@ class Layout:
             StoreError: the file cannot be read.
         """
         return self._parsed(self._raw_index())
+
+    def _edit_index(self, stays: Callable[[Descriptor], bool], added: list[dict[str, Any]]) -> None:
+        with self._writing("write the index"), locked(self.root):
+            raw = self._raw_index()
+            listed = self._parsed(raw).manifests
+            index = parse_object(raw, "index")
+            pairs = zip(index["manifests"] or (), listed, strict=True)
+            index["manifests"] = [*(value for value, entry in pairs if stays(entry)), *added]
+            self._replace(self.root / "index.json", canonical_json(index))
 
     def _raw_index(self) -> bytes:
         try:
@@ -199,61 +211,53 @@ class Layout:
         except DocumentError as error:
             raise DocumentError(f"{self.root}: index.json: {error.message}", hint=_REFILL) from None
 
+    def _unreadable(self, digest: Digest, error: OSError) -> StoreError:
+        text = f"store {self.root}: blob {digest} cannot be read: {error.strerror}"
+        return StoreError(text, hint=_REFILL)
+
     def _blob(self, digest: Digest) -> Path:
         return self.root / "blobs" / digest.algorithm / digest.hex
 
     def _adopt_marker(self) -> None:
-        marker = self.root / "oci-layout"
+        marker, index = self.root / "oci-layout", self.root / "index.json"
         if not marker.exists():
             strangers = [
                 path.name
                 for path in self.root.iterdir()
-                if path.name not in _MEMBERS and not path.name.startswith(_LEFTOVERS)
+                if path.name not in _MEMBERS and not path.name.startswith(LEFTOVERS)
             ]
             if strangers:
                 raise StoreError(
                     f"{self.root} holds {min(strangers)!r} and is not an OCI image layout",
                     hint="name an empty or new directory",
                 )
-            self._replace(marker, LAYOUT_MARKER)
-        if not (self.root / "index.json").exists():
-            with self._locked():
-                if not (self.root / "index.json").exists():
-                    self._replace(self.root / "index.json", Index(manifests=()).to_document().raw)
-
-    def _sweep(self) -> None:
-        now = time.time()
-        with contextlib.suppress(OSError):  # not ours to remove, or removed by somebody else
-            for path in self.root.iterdir():
-                if not path.name.startswith(_LEFTOVERS):
-                    continue
-                if now - path.lstat().st_mtime < _LEFT_AFTER_SECONDS:
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink()
+        empty = Index(manifests=()).to_document().raw
+        for path, content in ((marker, LAYOUT_MARKER), (index, empty)):
+            if not path.exists():
+                with locked(self.root):
+                    # Never twice: who uses a store holds a lock on the marker.
+                    if not path.exists():
+                        self._replace(path, content)
 
     def _replace(self, path: Path, data: bytes) -> None:
         with self._writing(f"write {path.name}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data, self.root, _SCRATCH)
+            write_atomically(path, data, self.root, SCRATCH)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(directory)
+    def _scratch(self, prefix: str, what: str) -> Iterator[Path]:
+        with contextlib.ExitStack() as stack:
+            with self._writing(what):
+                directory = stack.enter_context(temporary_directory(self.root, prefix))
+            stack.enter_context(self._lending(what))
+            yield directory
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise _store_error(self.root, what, error) from error
+            raise refused(self.root, what, error) from error
 
     @contextlib.contextmanager
     def _lending(self, what: str) -> Iterator[None]:
@@ -261,9 +265,9 @@ class Layout:
         try:
             yield
         except OSError as error:
-            if error.errno not in REFUSALS or not _is_below(self.root, error):
+            if error.errno not in REFUSALS or not is_below(self.root, error):
                 raise
-            raise _store_error(self.root, what, error) from error
+            raise refused(self.root, what, error) from error
 
 
 class Store(Layout):
@@ -271,25 +275,52 @@ class Store(Layout):
 
     A fact is a JSON object under a name and a key: a base's file index by the base's digest,
     a base's manifest by its reference. Losing one costs time, never correctness.
+
+    As long as the object lives, no other process removes anything from the store, and what is
+    used is marked: when it has to become smaller, what was not used for the longest time goes.
+
+    Args:
+        root: its directory.
+        events: told when it is waited for whoever prunes the store.
+
+    Attributes:
+        presence: that this process uses it.
+        uses: what it used.
+
+    Raises:
+        StoreError: as for ``Layout``.
     """
 
+    def __init__(self, root: Path, events: EventSink = ignore) -> None:
+        super().__init__(root)
+        self.presence = Presence.of(root)
+        self.presence.enter(events)
+        self.uses = Uses()
+
     @classmethod
-    def at_home(cls) -> "Store":
+    def at_home(cls, events: EventSink = ignore) -> "Store":
         """The store of this user: ``$BUILDER_STORE``, else under ``$XDG_CACHE_HOME``.
 
+        Args:
+            events: told when it is waited for whoever prunes the store.
+
         Raises:
+            SettingsError: ``BUILDER_STORE_MAX_SIZE`` is not a size.
             StoreError: it cannot be made or written.
         """
-        if chosen := os.environ.get("BUILDER_STORE"):
-            return cls(Path(chosen))
-        try:
-            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        except RuntimeError as error:
-            raise StoreError(
-                "this user has no home directory to keep a store in",
-                hint="name a directory you may write in BUILDER_STORE",
-            ) from error
-        return cls(cache / "image-builder")
+        store_bound(os.environ)  # what is wrong with it shows before anything is built
+        return cls(store_home(os.environ), events)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """As of every layout; the blob counts as used."""
+        self.uses.note(self._blob(descriptor.digest))
+        return super().open(descriptor)
+
+    def put(self, data: bytes) -> Digest:
+        """As of every layout; the blob counts as used."""
+        digest = super().put(data)
+        self.uses.note(self._blob(digest))
+        return digest
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
@@ -298,20 +329,17 @@ class Store(Layout):
         Raises:
             StoreError: it cannot be made, or the store's disk refused what the block wrote.
         """
-        with self._writing("stage a build"):
-            directory = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root)).resolve()
-        try:
-            with self._lending("stage a build"):
-                yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        with self._scratch(STAGING, "stage a build") as directory:
+            yield directory.resolve()
 
     def fact(self, kind: str, key: str) -> dict[str, object] | None:
         """What ``remember`` kept; None when nothing readable is there."""
+        path = self._fact_path(kind, key)
         try:
-            value = json.loads(self._fact_path(kind, key).read_bytes())
+            value = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
             return None
+        self.uses.note(path)
         return value if isinstance(value, dict) else None
 
     def remember(self, kind: str, key: str, fact: dict[str, object]) -> None:
@@ -320,7 +348,9 @@ class Store(Layout):
         Raises:
             StoreError: the store cannot be written.
         """
-        self._replace(self._fact_path(kind, key), json.dumps(fact).encode())
+        path = self._fact_path(kind, key)
+        self._replace(path, json.dumps(fact).encode())
+        self.uses.note(path)
 
     def _fact_path(self, kind: str, key: str) -> Path:
         return self.root / "facts" / kind / f"{Digest.of(key.encode()).hex}.json"
@@ -338,38 +368,8 @@ class StoredBlob:
         return self.store.open(self.descriptor)
 
 
-class _VerifiedFile(VerifyingReader):
-    """A blob's file, read through its digest."""
-
-    def __init__(self, file: BinaryIO, descriptor: Descriptor) -> None:
-        super().__init__(file, descriptor.digest, descriptor.size)
-        self._name = file.name
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return super().read(size)
-        except LayerError as error:
-            hint = f"remove {self._name}; the next build brings it again"
-            raise LayerError(error.message, hint=hint) from None
-
-
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return path.read_bytes() == data
     except OSError:
         return False
-
-
-def _is_below(root: Path, error: OSError) -> bool:
-    """Whether an error is about something in a directory; one without a name may be."""
-    if not isinstance(error.filename, str | bytes):
-        return True
-    culprit = Path(os.fsdecode(error.filename))
-    return any(map(culprit.is_relative_to, (root, root.absolute(), root.resolve())))
-
-
-def _store_error(root: Path, what: str, error: OSError) -> StoreError:
-    reason = error.strerror or str(error)
-    if not _is_below(root, error):
-        return StoreError(f"cannot {what}: {os.fsdecode(error.filename)}: {reason}")
-    return StoreError(f"cannot {what} in {root}: {reason}", hint=write_hint(error, _ELSEWHERE))

@@ -1,31 +1,30 @@
-"""Connections to HTTP servers, kept and shared."""
+"""Whoever is asked over HTTP: straight, or by a proxy of the environment's."""
 
-import contextlib
+import os
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin, urlsplit
 
+from builder import __version__
 from builder.errors import TransportError
-from builder.transport.failure import plain_words
-from builder.transport.message import Headers, Request, Response
-from builder.transport.tls import Tls, tls_context
-from layers.digest import CHUNK
-from layers.entries import Content
+from builder.transport.address import PORTS, Origin, has_proxies, is_behind_proxy, origin_of
+from builder.transport.message import Request, Response
+from builder.transport.tls import Tls
 
 if TYPE_CHECKING:
-    import httpx2  # noqa: TID251 - this is the room that the ban points to
+    from ssl import SSLContext
+
+    from builder.transport.direct import DirectConnections
+    from builder.transport.pooled import PooledConnections
 
 _MAX_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
 _WITH_BODY = {307, 308}
 """The redirects that ask for the same request again, whatever its method."""
-_WORTH_READING = 64 << 10
-"""A connection is of more use than this many bytes cost."""
-
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""Hosts that are this machine; a proxy could not reach them."""
+_QUESTIONS = {"GET", "HEAD"}
+_USER_AGENT = f"image-builder/{__version__}"
 
 
 class HttpTransport:
@@ -63,10 +62,12 @@ class HttpTransport:
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._commit_seconds = max(read_seconds, commit_seconds)
-        self._own = _origin(f"https://{host}") if host else None
-        self._client = self._opened(self._tls if host else _for_others(self._tls))
-        self._others: httpx2.Client | None = None
-        self._lock = threading.Lock()
+        self._own = origin_of(f"https://{host}") if host else None
+        self._lock = threading.RLock()
+        self._contexts: dict[Tls, SSLContext] = {}
+        self._direct: DirectConnections | None = None
+        self._pools: dict[Tls, PooledConnections] = {}
+        self._check()
 
     def send(self, request: Request) -> Response:
         """Ask, follow redirects, and return when status and headers are here.
@@ -74,31 +75,29 @@ class HttpTransport:
         Raises:
             TransportError: no answer came, or redirects that nobody should follow.
         """
-        told: set[str] = set()
-        with plain_words(request.url, told):
-            sent = self._client.build_request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=_content(request.body),
-                timeout=self._timeout(request.method),
-                extensions={"trace": lambda event, _: told.add(event)},
-            )
-            answer = self._send(sent)
-            if request.follows:
-                answer = self._follow(answer)
-        return Response(
-            status=answer.status_code,
-            headers=Headers(answer.headers),
-            body=_Stream(answer, self._client_for(answer.url)),
-            url=str(answer.url),
-        )
+        answer, first, followed = self._once(request), request, 0
+        while following := _following(request, answer):
+            answer.close()
+            followed += 1
+            if followed > _MAX_REDIRECTS:
+                host = urlsplit(first.url).hostname
+                raise TransportError(f"{host} redirected more than {_MAX_REDIRECTS} times")
+            request = following
+            try:
+                answer = self._once(request)
+            except TransportError as error:
+                # Whoever sent there was reached.
+                error.unreached = False
+                raise
+        return answer
 
     def close(self) -> None:
         """Close every connection."""
-        self._client.close()
-        if self._others:
-            self._others.close()
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+            if self._direct:
+                self._direct.close()
 
     def __enter__(self) -> Self:
         return self
@@ -111,145 +110,104 @@ class HttpTransport:
     ) -> None:
         self.close()
 
-    def _opened(self, tls: Tls) -> "httpx2.Client":
-        import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
+    def _check(self) -> None:
+        """Tell what is wrong before anybody is asked; what takes long waits until it is needed."""
+        named = os.environ.get("SSL_CERT_FILE")
+        is_missing = bool(named) and not os.access(str(named), os.R_OK)
+        if is_missing or self._tls.authorities or self._tls.certificates:
+            self._context(self._tls)
+        if has_proxies():
+            self._pool(_for_others(self._tls))
 
-        try:
-            return httpx2.Client(
-                verify=tls_context(tls),
-                # A blob is what the registry stores, so no coding may be put around it on the way.
-                headers={"User-Agent": _user_agent(), "Accept-Encoding": "identity"},
-                mounts={f"all://{host}": None for host in _LOOPBACK},
-            )
-        except httpx2.InvalidURL:
-            # Not in the library's words: a part of the password may be what it cannot read.
-            raise _unusable("the address of a proxy cannot be read") from None
-        except (OSError, ValueError, ImportError) as error:
-            raise _unusable(str(error)) from error
+    def _once(self, request: Request) -> Response:
+        origin = origin_of(request.url)
+        if origin is not None and not is_behind_proxy(origin):
+            return self._straight().ask(request)
+        return self._pool(self._tls_for(request.url)).ask(request)
 
-    def _timeout(self, method: str) -> "httpx2.Timeout":
-        import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
+    def _straight(self) -> "DirectConnections":
+        # The standard library's client takes 20 ms to import, and many builds ask nobody.
+        from builder.transport.direct import DirectConnections  # noqa: PLC0415
 
-        return httpx2.Timeout(
-            self._read_seconds,
-            connect=self._connect_seconds,
-            read=self._commit_seconds if method == "PUT" else self._read_seconds,
-        )
-
-    def _send(self, request: "httpx2.Request") -> "httpx2.Response":
-        return self._client_for(request.url).send(request, stream=True)
-
-    def _client_for(self, url: "httpx2.URL") -> "httpx2.Client":
-        """Whoever is not the host itself is neither trusted blindly nor shown a certificate."""
-        others = _for_others(self._tls)
-        if self._own is None or others == self._tls or _origin(str(url)) == self._own:
-            return self._client
         with self._lock:
-            self._others = self._others or self._opened(others)
-            return self._others
-
-    def _follow(self, answer: "httpx2.Response") -> "httpx2.Response":
-        first = answer.url
-        for _ in range(_MAX_REDIRECTS):
-            following = answer.next_request
-            keeps = answer.request.method in {"GET", "HEAD"} or answer.status_code in _WITH_BODY
-            if following is None or not keeps:
-                return answer
-            _let_go(answer, self._client_for(answer.url))
-            if (answer.url.scheme, following.url.scheme) == ("https", "http"):
-                raise TransportError(
-                    f"{answer.url.host} redirects from https to plain http, "
-                    f"to {following.url.host}; refused"
+            if self._direct is None:
+                self._direct = DirectConnections(
+                    contexts=self._context_for,
+                    user_agent=_USER_AGENT,
+                    connect_seconds=self._connect_seconds,
+                    read_seconds=self._seconds_for,
                 )
-            answer = self._send(following)
-        answer.close()
-        raise TransportError(f"{first.host} redirected more than {_MAX_REDIRECTS} times")
+            return self._direct
 
+    def _pool(self, tls: Tls) -> "PooledConnections":
+        # httpx2 takes 150 ms to import, and most machines have no proxy.
+        from builder.transport.pooled import PooledConnections  # noqa: PLC0415
 
-class _Stream:
-    """The undecoded body of an answer of the library's."""
+        with self._lock:
+            if tls not in self._pools:
+                self._pools[tls] = PooledConnections(
+                    self._context(tls),
+                    user_agent=_USER_AGENT,
+                    connect_seconds=self._connect_seconds,
+                    read_seconds=self._seconds_for,
+                )
+            return self._pools[tls]
 
-    def __init__(self, answer: "httpx2.Response", client: "httpx2.Client") -> None:
-        self._answer = answer
-        self._client = client
-        self._pieces = answer.iter_raw()
-        self._left = b""
+    def _context(self, tls: Tls) -> "SSLContext":
+        from builder.transport.context import tls_context  # noqa: PLC0415 - ssl takes its time
 
-    def read(self, size: int = -1, /) -> bytes:
-        with plain_words(str(self._answer.url)):
-            if size < 0:
-                return self._take(len(self._left)) + b"".join(self._pieces)
-            if not self._left:
-                self._left = next(self._pieces, b"")
-        return self._take(size)
+        with self._lock:
+            if tls not in self._contexts:
+                self._contexts[tls] = tls_context(tls)
+            return self._contexts[tls]
 
-    def close(self) -> None:
-        _let_go(self._answer, self._client, self._pieces)
+    def _context_for(self, url: str, /, *, verifies: bool) -> "SSLContext":
+        tls = self._tls_for(url)
+        return self._context(tls if verifies else replace(tls, verify=False))
 
-    def _take(self, size: int) -> bytes:
-        if size >= len(self._left):  # most of the time; nothing is copied
-            taken, self._left = self._left, b""
-        else:
-            taken, self._left = self._left[:size], self._left[size:]
-        return taken
+    def _tls_for(self, url: str) -> Tls:
+        """Whoever is not the host itself is neither trusted blindly nor shown a certificate."""
+        is_own = self._own is not None and origin_of(url) == self._own
+        return self._tls if is_own else _for_others(self._tls)
 
-
-def _let_go(
-    answer: "httpx2.Response", client: "httpx2.Client", pieces: Iterator[bytes] | None = None
-) -> None:
-    """Close an answer; when little of it is missing, so that its connection can be used again."""
-    import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
-
-    promised = answer.headers.get("content-length", "")
-    is_empty = answer.request.method == "HEAD"
-    missing = int(promised) - answer.num_bytes_downloaded if promised.isdecimal() else None
-    is_short = missing is not None and missing <= _WORTH_READING
-    # A closed client would never close a connection that is given back to it.
-    if (is_empty or is_short) and not client.is_closed:
-        with contextlib.suppress(httpx2.HTTPError, httpx2.StreamError):
-            for _ in pieces or answer.iter_raw():
-                pass
-    answer.close()
-
-
-def _unusable(reason: str) -> TransportError:
-    return TransportError(
-        f"cannot set up HTTP from this environment: {reason}",
-        hint="look at SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY and ALL_PROXY",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reopened:
-    """Content as an iterable that begins anew each time: a redirected upload is sent again."""
-
-    content: Content
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self.content.open() as stream:
-            while data := stream.read(CHUNK):
-                yield data
+    def _seconds_for(self, method: str) -> float:
+        return self._commit_seconds if method == "PUT" else self._read_seconds
 
 
 def _for_others(tls: Tls) -> Tls:
     return replace(tls, certificates=(), verify=True)
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
-    import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
+def _following(request: Request, answer: Response) -> Request | None:
+    """The request that an answer redirects to; None when it does not, or nobody should follow.
 
-    with plain_words(url):
-        parsed = httpx2.URL(url)
-    port = parsed.port or {"https": 443, "http": 80}.get(parsed.scheme)
-    return parsed.scheme, parsed.host, port
-
-
-def _content(body: bytes | Content | None) -> Any:
-    return body if body is None or isinstance(body, bytes) else _Reopened(body)
-
-
-def _user_agent() -> str:
+    Raises:
+        TransportError: it leads to where nothing safe may come from.
+    """
+    keeps = request.method in _QUESTIONS or answer.status in _WITH_BODY
+    location = answer.headers.get("location")
+    if not (request.follows and keeps and location and answer.status in _REDIRECTS):
+        return None
+    asked = answer.url or request.url
     try:
-        return f"image-builder/{metadata.version('image-builder')}"
-    except metadata.PackageNotFoundError:
-        return "image-builder"
+        url = urljoin(asked, location).partition("#")[0]
+    except ValueError:
+        url = location
+    before, after = origin_of(asked), origin_of(url)
+    if before and after and (before[0], after[0]) == ("https", "http"):
+        answer.close()
+        raise TransportError(
+            f"{before[1]} redirects from https to plain http, to {after[1]}; refused"
+        )
+    headers = dict(request.headers)
+    if not _is_same(before, after):
+        headers = {name: v for name, v in headers.items() if name.lower() != "authorization"}
+    return replace(request, url=url, headers=headers)
+
+
+def _is_same(before: Origin | None, after: Origin | None) -> bool:
+    """Whether both are one server; also when it only wants to be spoken with by TLS."""
+    if before is None or after is None:
+        return False
+    is_upgrade = (before[0], before[2]) == ("http", PORTS["http"])
+    return before == after or (is_upgrade and after == ("https", before[1], PORTS["https"]))

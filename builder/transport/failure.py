@@ -1,80 +1,65 @@
 """Why no answer came, in plain words."""
 
 import re
-import ssl
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from enum import Enum, auto
+from ssl import SSLCertVerificationError, SSLError
 
 from builder.errors import TransportError
 from builder.transport.message import host_of
 
-_CONNECTING = {"connection.connect_tcp.started", "connection.connect_tcp.failed"}
-"""What the library tells of a request until a connection stands."""
-_CAUSES = 8
-"""How far down a chain of exceptions its root is looked for."""
 _NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
 """What OpenSSL says of bytes that are not TLS."""
 # https://www.rfc-editor.org/rfc/rfc8446#section-6.2
 _OF_CERTIFICATES = re.compile(r"CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED")
 
 
-@contextmanager
-def plain_words(url: str, told: Collection[str] = ()) -> Iterator[None]:
-    """Turn the library's errors into ours.
+class Stage(Enum):
+    """How far a request had come."""
+
+    CONNECTING = auto()
+    HANDSHAKE = auto()
+    ASKED = auto()
+
+
+def explain(url: str, error: BaseException, stage: Stage) -> TransportError:
+    """The error for a request to which no answer came, or not all of it.
 
     Args:
         url: what was asked for.
-        told: the events that the library told of that request so far.
-
-    Raises:
-        TransportError: in place of an error of the library's.
+        error: what the operating system, TLS or a library said.
+        stage: how far it had come.
     """
-    import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
-
-    try:
-        yield
-    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-        raise _failure(url, error, told) from error
-
-
-def _failure(url: str, error: Exception, told: Collection[str]) -> TransportError:
-    import httpx2  # noqa: PLC0415, TID251 - this is the room that the ban points to
-
-    host = host_of(url)
-    # A redirect that leads nowhere, or a handshake that hangs, comes after a connection.
-    before = _CONNECTING.issuperset(told)
-    unreached = before and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-    if isinstance(error, httpx2.ConnectTimeout):
-        return _unreachable(host, "it did not take the connection in time", unreached=unreached)
-    if isinstance(error, httpx2.TimeoutException):
+    host, unreached = host_of(url), stage is Stage.CONNECTING
+    if isinstance(error, TimeoutError) and stage is Stage.ASKED:
         # Not transient: whoever waited that long once should not wait four times.
         return TransportError(
             f"{host} stopped answering: time-out", hint="try again later, or use a mirror"
         )
-    root = _root(error)
-    if isinstance(root, ssl.SSLError):
-        return _tls_failure(host, root, in_handshake=isinstance(error, httpx2.ConnectError))
-    if isinstance(error, httpx2.ProxyError):
-        return TransportError(
-            f"the proxy on the way to {host} refused: {error}", hint="check HTTPS_PROXY"
-        )
-    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        # Not in the library's words: they quote the part of the address that it cannot read.
-        return TransportError(
-            f"cannot ask {host or 'an address without a host'}: no http address that can be read"
-        )
-    return _unreachable(
-        host, _reason(root), transient=not _is_unknown_name(root), unreached=unreached
+    if isinstance(error, TimeoutError):
+        return _unreachable(host, "it did not take the connection in time", unreached=unreached)
+    if isinstance(error, SSLError):
+        return _tls_failure(host, error, in_handshake=stage is Stage.HANDSHAKE)
+    transient = not _is_unknown_name(error)
+    return _unreachable(host, _reason(error), transient=transient, unreached=unreached)
+
+
+def broken_off(url: str) -> TransportError:
+    """The error for an answer that ended before all of it was here."""
+    return _unreachable(host_of(url), "it broke off in the middle of an answer", unreached=False)
+
+
+def unreadable(url: str) -> TransportError:
+    """The error for what is no http address; it may hold secrets, and only its host is shown."""
+    shown = host_of(url) or "an address without a host"
+    return TransportError(f"cannot ask {shown}: no http address that can be read")
+
+
+def unusable(reason: str) -> TransportError:
+    """The error for an environment that nobody can be asked from."""
+    return TransportError(
+        f"cannot set up HTTP from this environment: {reason}",
+        hint="look at SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY and ALL_PROXY",
     )
-
-
-def _root(error: BaseException) -> BaseException:
-    for _ in range(_CAUSES):
-        below = error.__cause__ or error.__context__
-        if below is None:
-            break
-        error = below
-    return error
 
 
 def _is_unknown_name(root: BaseException) -> bool:
@@ -111,8 +96,8 @@ def _unreachable(
     )
 
 
-def _tls_failure(host: str, error: ssl.SSLError, *, in_handshake: bool) -> TransportError:
-    if isinstance(error, ssl.SSLCertVerificationError):
+def _tls_failure(host: str, error: SSLError, *, in_handshake: bool) -> TransportError:
+    if isinstance(error, SSLCertVerificationError):
         return TransportError(
             f"{host}: its TLS certificate is not trusted: {error.verify_message}",
             hint="name the authority that signed it in SSL_CERT_FILE, or, as a file NAME.crt, "

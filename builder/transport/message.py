@@ -8,6 +8,9 @@ from typing import Protocol, Self
 
 from layers.entries import Content
 
+WORTH_READING = 64 << 10
+"""A connection is of more use than this many bytes of an answer cost."""
+
 _HOST_END = re.compile(r"[/?#]")
 
 
@@ -38,6 +41,7 @@ class Request:
             is not bytes.
         body: opened anew whenever the request has to be sent again.
         follows: whether redirects are followed; not where the body is for one server alone.
+        verifies: whether it matters who answers; when it does not, any certificate may do.
     """
 
     url: str
@@ -45,6 +49,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: bytes | Content | None = None
     follows: bool = True
+    verifies: bool = True
 
 
 class Body(Protocol):

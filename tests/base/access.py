@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from builder.events import EventSink, ignore
-from builder.parallel import InTurn
+from builder.events import EventSink, InTurn, ignore
 from builder.process import run
 from builder.registry.access import RegistryAccess
+from builder.registry.clients import Clients
 from builder.registry.hosts import Hosts
 from builder.registry.keychain import Keychain
 from builder.retry import Retry
@@ -19,5 +20,6 @@ def open_access(
     """Anonymous, and without pauses before it asks again."""
     retry = Retry(events=InTurn(events), sleep=lambda _: None)
     keychain = Keychain.at_home({}, run)
-    with RegistryAccess(hosts=hosts or Hosts(), keychain=keychain, retry=retry) as access:
+    clients = partial(Clients, keychain=keychain, retry=retry)
+    with RegistryAccess(hosts=hosts or Hosts(), clients=clients) as access:
         yield access

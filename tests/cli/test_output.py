@@ -7,9 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
-
-import pytest
 
 from tests.cache import REPOSITORY
 from tests.cli.conftest import MINOR, Place, reference
@@ -18,10 +15,10 @@ from tests.project.projects import snapshot
 
 STEPS = (
     f"settings T s  demo 1.0\nbase T s  BASE@sha256:X, Python {MINOR}, glibc 2.36\n"
+    "uv sync --frozen --no-dev T s  0 of 0 distributions\n"
+    "dependencies T s  N B\n"
+    "project T s  N B\n"
     "created is 1970-01-01T00:00:00Z (the epoch: no git commit here)\n"
-    "uv sync --frozen --no-dev T s  third-party distributions and the project, each on its own\n"
-    "relocate and compile T s  N entries for /app\n"
-    "layers T s  account N B, dependencies N B, project N B\n"
     "config and manifest T s  sha256:X\n"
     "store T s  STORE, N B in all\n"
 )
@@ -115,7 +112,7 @@ def _on_terminal(place: Place, *arguments: str) -> str:
 
 def test_a_terminal_shows_the_step_under_way_and_clears_it(place: Place) -> None:
     sent = _on_terminal(place)
-    for step in ("settings", "uv sync --frozen --no-dev", "layers", "store"):
+    for step in ("settings", "uv sync --frozen --no-dev", "dependencies", "store"):
         assert re.search(rf"{step} \.\.\.\r\033\[K{step} ", sent)
     assert place.plain(_as_shown(sent)) == STEPS
 
@@ -164,43 +161,3 @@ def test_a_bug_is_shown_and_a_report_is_asked_for(place: Place) -> None:
 
 def test_the_version() -> None:
     assert re.fullmatch(r"builder \d+\.\d+\.\d+\S*\n", builder("--version").stdout)
-
-
-def _imported(*arguments: str | Path, **environ: str) -> set[str]:
-    """Modules that a call of the program loads, Python's own start excluded."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "builder", *arguments],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip() for line in lines}
-
-
-def _of(packages: set[str], modules: set[str]) -> set[str]:
-    return {module for module in modules if module.partition(".")[0] in packages}
-
-
-# What costs tens of milliseconds, of others and of Python itself.
-HEAVY = {"httpx2", "podman", "requests", "uv", "packaging", "zlib_ng", "backports"}
-HEAVY_STDLIB = {
-    *("ssl", "socket", "http", "email", "urllib", "asyncio", "tarfile", "zipfile", "hashlib"),
-    *("json", "tomllib", "dataclasses", "inspect", "subprocess", "tempfile", "logging"),
-    *("concurrent", "difflib", "traceback"),
-}
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["test", "--help"]])
-def test_help_loads_nothing_but_the_parser(arguments: list[str]) -> None:
-    modules = _imported(*arguments)
-    assert _of({"builder", "layers"}, modules) == {"builder", "builder.cli"}
-    assert _of(HEAVY | HEAVY_STDLIB, modules) == set()
-
-
-def test_a_local_build_loads_neither_http_nor_podman(place: Place) -> None:
-    modules = _imported("build", place.project, "--no-load", **place.environ)
-    assert _of({"httpx2", "httpcore2", "httpcore", "podman", "requests", "urllib3"}, modules) == (
-        set()
-    )

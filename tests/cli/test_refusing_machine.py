@@ -115,6 +115,8 @@ def test_no_room_to_stage(place: Place, tmp_path: Path, free: int) -> None:
     with small_disk(tmp_path / "disk", "2m") as disk:
         tiny = _with_store(place, disk / "store")
         assert reference(tiny.build()) == expected
+        place.append("A = 1\n", "src/demo/__init__.py")
+        expected = reference(place.build())
         filler = _leave(disk, free)
         said = tiny.refused(code=1)
         assert "No space left on device" in said
@@ -255,8 +257,10 @@ def test_places_that_may_not_be_written(others: tuple[Place, RootlessUser]) -> N
         "error: cannot open a store in OUT/closed/store: Permission denied\n"
         "hint: name a directory you may write in BUILDER_STORE\n"
     )
-    _build_as(user, place)
+    before = _build_as(user, place)
     place.store.chmod(0o555)
+    assert _build_as(user, place).stdout == before.stdout  # nothing changed, nothing is written
+    place.append("A = 1\n", "src/demo/__init__.py")
     done = _build_as(user, place)
     assert (done.returncode, done.stdout) == (1, "")
     assert place.plain(done.stderr).endswith(

@@ -88,9 +88,9 @@ def test_pins_another_python_than_the_base_has(place: Place) -> None:
 def test_uvicorn_is_not_locked(place: Place) -> None:
     place.replace('cmd = ["python", "-m", "demo"]', 'app = "demo.main:app"')
     assert place.refused(code=1) == (
-        f"{SETTINGS}{BASE}{EPOCH}"
-        "uv sync --frozen --no-dev T s  third-party distributions and the project, each on its "
-        "own\n"
+        f"{SETTINGS}{BASE}"
+        "uv sync --frozen --no-dev T s  0 of 0 distributions\n"
+        f"dependencies T s  N B\nproject T s  N B\n{EPOCH}"
         "error: the image would run uvicorn, which /app/.venv does not have\n"
         "hint: uv add uvicorn, or choose another command: [tool.builder] cmd\n"
     )

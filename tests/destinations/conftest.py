@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.oci.image import Image
-from builder.store.layout import Layout
+from builder.store.layout import Store
 from layers.compress import ZSTD
 from layers.entries import DirEntry, Entry, FileEntry, Owner, SymlinkEntry
 from tests.images import make_image, make_layer, store_of
@@ -17,14 +17,14 @@ from tests.images import make_image, make_layer, store_of
 class Images:
     """``first`` and ``second`` share a layer; ``repacked`` is ``first``, compressed otherwise."""
 
-    store: Layout
+    store: Store
     first: Image
     second: Image
     repacked: Image
 
 
 def make_images(path: Path, salt: str) -> Images:
-    store = Layout(path)
+    store = Store(path)
     noise = random.Random(salt).randbytes(3 << 20)  # noqa: S311 - bytes that do not compress
     below: list[Entry] = [
         DirEntry(path="app", owner=Owner(1001, 1001)),
@@ -40,7 +40,8 @@ def make_images(path: Path, salt: str) -> Images:
     first = make_image([shared, one], settings)
     second = make_image([shared, two], settings)
     repacked = make_image([make_layer(store, below, ZSTD), one], settings)
-    return Images(store_of(path, first, second, repacked), first, second, repacked)
+    store_of(path, first, second, repacked)
+    return Images(store, first, second, repacked)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from builder.process import Completed, run
 from tests.destinations import readers
 from tests.destinations.conftest import Images
 from tests.destinations.readers import output_of
+from tests.destinations.runners import FakeRun
 
 NAMES = [Reference.parse("builder-tests/engine:1.0"), Reference.parse("ghcr.io/builder-tests/x:2")]
 
@@ -62,114 +63,6 @@ def test_podman_pulls_from_a_layout(loaded: Images, tmp_path: Path) -> None:
     assert readers.podman(pulled).digest == str(loaded.first.digest)
 
 
-@pytest.mark.engine
-def test_a_store_anywhere_will_do(
-    loaded: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    odd = tmp_path / "Über :Cache"
-    loaded.store.root.rename(odd)
-    store = type(loaded.store)(odd)
-    monkeypatch.setattr("tempfile.tempdir", str(odd))
-    PodmanDestination(store=store, run=run).put(loaded.first, NAMES)
-    assert readers.podman(NAMES[0].local).digest == str(loaded.first.digest)
-    assert sorted(path.name for path in odd.iterdir()) == ["blobs", "index.json", "oci-layout"]
-
-
-@pytest.mark.engine
-def test_other_names_of_the_image_stay(loaded: Images) -> None:
-    podman = PodmanDestination(store=loaded.store, run=run)
-    podman.put(loaded.first, NAMES)
-    output_of("podman", "tag", NAMES[0].local, "localhost/builder-tests/of-the-user:7")
-    podman.put(loaded.repacked, NAMES)
-    found = readers.podman("localhost/builder-tests/of-the-user:7")
-    assert found.digest == str(loaded.repacked.digest)
-    names = readers.podman_names(loaded.first.config.digest.hex)
-    assert len(names) == 3
-
-
-@pytest.mark.engine
-def test_a_container_in_the_way_keeps_its_image(loaded: Images) -> None:
-    podman = PodmanDestination(store=loaded.store, run=run)
-    podman.put(loaded.first, NAMES)
-    container = output_of("podman", "create", "--network", "none", NAMES[0].local)
-    try:
-        with pytest.raises(EngineError, match="packed otherwise") as caught:
-            podman.put(loaded.repacked, NAMES)
-        assert "remove the containers that use it" in (caught.value.hint or "")
-        names = readers.podman_names(loaded.first.config.digest.hex)
-        assert sorted(names) == sorted(name.local for name in NAMES)
-    finally:
-        output_of("podman", "rm", container)
-
-
-@pytest.mark.engine
-def test_what_podman_refuses_is_told_in_its_words(
-    loaded: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = tmp_path / "storage.conf"
-    places = f'graphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
-    settings.write_text(f'[storage]\ndriver = "bogus"\n{places}')
-    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(settings))
-    with pytest.raises(EngineError, match=r"podman pull (.|\n)*bogus"):
-        PodmanDestination(store=loaded.store, run=run).put(loaded.first, NAMES)
-
-
-class FakeRun:
-    """An engine that says what it is told to."""
-
-    def __init__(self, *answers: tuple[int, str]) -> None:
-        self.answers = list(answers)
-        self.asked: list[Sequence[str]] = []
-
-    def __call__(self, argv: Sequence[str], **_: object) -> Completed:
-        self.asked.append(argv)
-        code, said = self.answers.pop(0)
-        return Completed(tuple(argv), code, said, "")
-
-
-class Interrupted:
-    """podman, until Ctrl-C comes, once: before a command, or ``late``, when it is done."""
-
-    def __init__(self, command: str, *, late: bool) -> None:
-        self.command = command
-        self.late = late
-        # The first pull finds out that the image is there, packed otherwise.
-        self.before = 1 if command == "pull" else 0
-
-    def __call__(self, argv: Sequence[str], **_: object) -> Completed:
-        # ``podman untag IMAGE NAME`` only removes the name that podman itself gave.
-        if argv[1] != self.command or len(argv) > 3 + (self.command == "pull") or self.before:
-            self.before -= argv[1] == self.command == "pull"
-            return run(argv)
-        self.command = ""
-        if self.late:
-            run(argv)
-        raise KeyboardInterrupt
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("command", ["untag", "rmi", "pull"])
-def test_interrupted_it_loses_no_name(loaded: Images, command: str, *, late: bool) -> None:
-    podman = PodmanDestination(store=loaded.store, run=run)
-    podman.put(loaded.first, NAMES)
-    interrupted = PodmanDestination(store=loaded.store, run=Interrupted(command, late=late))
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.put(loaded.repacked, NAMES[:1])
-    names = readers.podman_names(loaded.first.config.digest.hex)
-    assert sorted(names) == sorted(name.local for name in NAMES)
-
-
-def test_what_gives_names_back_does_not_hide_what_went_wrong(images: Images) -> None:
-    other = f"sha256:{'0' * 64}"
-    pulled = [(0, ""), (0, ""), (1, ""), (0, other)]
-    replacing = [(0, NAMES[0].local), (0, ""), (0, ""), (1, "the pull failed"), (1, "")]
-    fake = FakeRun((1, ""), *pulled, *replacing, (1, "no such image"), (1, "again"), (1, ""))
-    with pytest.raises(EngineError, match="the pull failed"):
-        PodmanDestination(store=images.store, run=fake).put(images.first, NAMES)
-    assert fake.answers == []
-
-
 def _nothing_installed(argv: Sequence[str], **_: object) -> Completed:
     raise FileNotFoundError(argv[0])
 
@@ -181,15 +74,6 @@ def test_an_engine_that_is_not_installed(
     with pytest.raises(EngineError, match="is not installed, or not on PATH") as caught:
         kind(store=images.store, run=_nothing_installed).put(images.first, NAMES)
     assert "oci-archive:" in (caught.value.hint or "")
-
-
-def test_podman_that_reports_another_digest(images: Images) -> None:
-    other = f"sha256:{'0' * 64}"
-    pulled = [(0, ""), (0, ""), (1, ""), (0, other)]
-    forgotten = [(0, NAMES[0].local), (0, ""), (0, "")]
-    fake = FakeRun((1, ""), *pulled, *forgotten, *pulled, (0, other))
-    with pytest.raises(EngineError, match=f"podman reports {other} for {NAMES[0].local}"):
-        PodmanDestination(store=images.store, run=fake).put(images.first, NAMES)
 
 
 def _layers(images: Images) -> str:

@@ -12,12 +12,12 @@ from builder.destinations.parse import parse_destination
 from builder.destinations.podman import PodmanDestination
 from builder.errors import SettingsError
 from builder.process import run
-from builder.store.layout import Layout
+from builder.store.layout import Store
 from builder.units import decimal
 
 
 def _parse(text: str, path: Path) -> Destination:
-    return parse_destination(text, store=Layout(path), run=run)
+    return parse_destination(text, store=Store(path), run=run)
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,24 @@ class Built:
     stdout: str
     stderr: str
 
-    def layer(self, name: str) -> Layer:
-        """A layer by the name it has in the plan."""
+    def layers(self, name: str) -> list[Layer]:
+        """The layers of a name that the plan has."""
         names = [layer["name"] for layer in self.result["layers"]]
-        return self.image.layers[names.index(name)]
+        pairs = zip(names, self.image.layers, strict=True)
+        return [layer for its_name, layer in pairs if its_name == name]
 
     @property
-    def own_layers(self) -> dict[str, Layer]:
+    def own_layers(self) -> list[Layer]:
         """The layers that this project made."""
-        return {name: self.layer(name) for name in ("account", "dependencies", "project")}
+        return [
+            layer for name in ("account", "dependencies", "project") for layer in self.layers(name)
+        ]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Every regular file of the environment and the source."""
+        layers = [*self.layers("dependencies"), *self.layers("project")]
+        return {path: data for layer in layers for path, data in contents(layer).items()}
 
 
 def contents(layer: Layer) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import pytest
 from builder.destinations.podman import PodmanDestination
 from builder.oci.reference import Reference
 from builder.process import run
-from builder.store.layout import Layout
+from builder.store.layout import Store
 from layers.entries import Entry, FileEntry, WhiteoutEntry
 from tests.images import make_image, make_layer, read_image
 from tests.standin import TAG
@@ -46,8 +46,8 @@ def make_served(
     standin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., str]]:
     """Make an image with the server on top of the stand-in, load it, and give its name."""
-    store = Layout(tmp_path_factory.mktemp("health") / "store")
-    base = read_image(Layout(standin), TAG)
+    store = Store(tmp_path_factory.mktemp("health") / "store")
+    base = read_image(Store(standin), TAG)
     names: list[str] = []
 
     def make(name: str, *, user: str = "1001:1001", more: Sequence[Entry] = ()) -> str:

@@ -1,6 +1,5 @@
 import hashlib
 import importlib.util
-import json
 import marshal
 import os
 import random
@@ -14,9 +13,11 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import layers.bytecode
-from layers.bytecode import compile_file
+from layers.bytecode import compile_file, from_line, to_line
 
 SITE_PACKAGES = Path(pytest.__file__).parent.parent
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -33,15 +34,15 @@ def compile_elsewhere(
     """Run the module as the builder does; return what was passed over."""
     done = run_script(*batches, environ=environ)
     assert (done.returncode, done.stderr) == (0, "")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [from_line(line)[0] for line in done.stdout.splitlines()]
 
 
 def run_script(
     *batches: Sequence[Job], environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    lines = [json.dumps([[str(a), b, str(c)] for a, b, c in batch]) + "\n" for batch in batches]
+    lines = [to_line([str(text) for job in batch for text in job]) + "\n" for batch in batches]
     return subprocess.run(
-        [sys.executable, "-I", "-S", "-X", "utf8", layers.bytecode.__file__],
+        [sys.executable, "-I", "-S", "-W", "ignore", "-X", "utf8", layers.bytecode.__file__],
         input="".join(lines),
         text=True,
         capture_output=True,
@@ -207,7 +208,7 @@ def test_coding_and_byte_order_marks_are_honoured(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     missing = tmp_path / "missing.py"
     with pytest.raises(FileNotFoundError):
-        compile_file(missing, "/m.py", tmp_path / "m.pyc")
+        compile_file(str(missing), "/m.py", str(tmp_path / "m.pyc"))
     done = run_script([(missing, "/m.py", tmp_path / "m.pyc")])
     assert done.returncode == 1
     assert f"FileNotFoundError: [Errno 2] No such file or directory: '{missing}'" in done.stderr
@@ -251,3 +252,11 @@ def test_an_interpreter_says_that_it_takes_it(package: Path) -> None:
     cached = package / "__pycache__" / f"greeting.{sys.implementation.cache_tag}.pyc"
     assert f"# code object from '{cached}'" in told or f"# code object from {cached}" in told
     assert f"# code object from {package / 'greeting.py'}" not in told
+
+
+@given(st.lists(st.text(st.characters(), min_size=1)))
+def test_a_line_is_of_ascii_and_gives_back_its_texts(texts: list[str]) -> None:
+    line = to_line(texts)
+    assert line.isascii()
+    assert line.splitlines() == ([line] if line else [])
+    assert from_line(f"{line}\n") == texts

@@ -24,6 +24,7 @@ from layers.compress import (
     TAR_ZSTD,
     ZSTD,
     Codec,
+    Compressor,
     decompressed,
 )
 from layers.errors import LayerError
@@ -48,10 +49,22 @@ GOLDEN = {
     "none/1": hashlib.sha256(DATA).hexdigest(),
 }
 
+GOLDEN_FRAGMENTS = GOLDEN | {
+    "gzip/zlib-ng-2.3.3/3": "f2c0bfa2c39324f3baf37cf659c6908e5ac46024c99973d4f81132db5c3f5819",
+}
+
 
 def compressed(codec: Codec, pieces: Sequence[bytes]) -> bytes:
     out = io.BytesIO()
-    compressor = codec.open(out)
+    return _written(codec.open(out), out, pieces)
+
+
+def fragment(codec: Codec, pieces: Sequence[bytes]) -> bytes:
+    out = io.BytesIO()
+    return _written(codec.fragment(out), out, pieces)
+
+
+def _written(compressor: Compressor, out: io.BytesIO, pieces: Sequence[bytes]) -> bytes:
     for piece in pieces:
         compressor.write(piece)
     compressor.close()
@@ -87,10 +100,53 @@ def test_one_version_of_a_library_always_gives_the_same_bytes(codec: Codec) -> N
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_one_version_of_a_library_always_gives_the_same_fragment(codec: Codec) -> None:
+    if codec.identity not in GOLDEN_FRAGMENTS:
+        pytest.skip(f"no digest is pinned for {codec.identity}")
+    digest = hashlib.sha256(fragment(codec, [DATA])).hexdigest()
+    assert digest == GOLDEN_FRAGMENTS[codec.identity]
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+@settings(max_examples=30, deadline=None)
+@given(places=st.lists(st.integers(0, len(DATA)), max_size=40))
+def test_a_fragment_does_not_depend_on_how_it_was_written(codec: Codec, places: list[int]) -> None:
+    assert fragment(codec, cut(DATA, places)) == fragment(codec, [DATA])
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 @settings(max_examples=30, deadline=None)
 @given(places=st.lists(st.integers(0, len(DATA)), max_size=40))
 def test_bytes_do_not_depend_on_how_they_were_written(codec: Codec, places: list[int]) -> None:
     assert compressed(codec, cut(DATA, places)) == compressed(codec, [DATA])
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+@given(
+    before=st.lists(st.binary(max_size=99), max_size=3),
+    after=st.lists(st.binary(max_size=99), max_size=3),
+)
+def test_what_is_around_a_fragment_may_be_written_in_any_way(
+    codec: Codec, before: list[bytes], after: list[bytes]
+) -> None:
+    part, crc = fragment(codec, [b"inside"]), zlib.crc32(b"inside")
+
+    def around(before: list[bytes], after: list[bytes]) -> bytes:
+        out = io.BytesIO()
+        blob = codec.open(out)
+        for data in before:
+            blob.write(data)
+        blob.splice([part[:3], part[3:]], crc=crc, size=6)
+        for data in after:
+            blob.write(data)
+        blob.close()
+        return out.getvalue()
+
+    found = around(before, after)
+    whole = [b"".join(before), b"inside", b"".join(after)]
+    assert found == around([whole[0]], [whole[2]])
+    assert found == around([b"", *before, b""], [b"", *after, b""])
+    assert decompressed(io.BytesIO(found), codec.media_type).read() == b"".join(whole)
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)

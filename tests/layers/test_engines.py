@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from builder.oci.media_types import CONFIG
 from builder.store.layout import Layout
 from layers.compress import CODECS, Codec
 from layers.entries import WhiteoutEntry
-from layers.layer import write_layer
+from layers.layer import Layer, write_layer
 from layers.tar import complete
+from tests.layers.joined import apart, joined_layer
 from tests.layers.test_tar import OF_EVERY_KIND, expected, found_below
 
 pytestmark = [
@@ -25,10 +26,21 @@ pytestmark = [
 ]
 
 
-def layout_of(directory: Path, codec: Codec) -> Path:
+def of_segments(path: Path, codec: Codec) -> Layer:
+    return joined_layer(*apart(OF_EVERY_KIND, 3), path, codec)
+
+
+def of_one_piece(path: Path, codec: Codec) -> Layer:
+    return write_layer(OF_EVERY_KIND, path, codec=codec, known={})
+
+
+HOWEVER_WRITTEN = pytest.mark.parametrize("write", [of_one_piece, of_segments])
+
+
+def layout_of(directory: Path, codec: Codec, write: Callable[[Path, Codec], Layer]) -> Path:
     layout = Layout(directory)
     with layout.ingest() as path:
-        layer = write_layer(OF_EVERY_KIND, path, codec=codec, known={})
+        layer = write(path, codec)
         layout.adopt(path, layer.digest)
     config = make_image_config(
         {
@@ -54,9 +66,12 @@ def extracted(root: Path) -> None:
 
 
 # umoci 0.4 knows no zstd.
+@HOWEVER_WRITTEN
 @pytest.mark.parametrize("codec", [CODECS["gzip"], CODECS["none"]], ids=["gzip", "none"])
-def test_umoci_unpacks_what_was_meant(codec: Codec, tmp_path: Path) -> None:
-    layout = layout_of(tmp_path / "layout", codec)
+def test_umoci_unpacks_what_was_meant(
+    codec: Codec, write: Callable[[Path, Codec], Layer], tmp_path: Path
+) -> None:
+    layout = layout_of(tmp_path / "layout", codec, write)
     bundle = tmp_path / "bundle"
     subprocess.run(["umoci", "unpack", "--image", f"{layout}:all", bundle], check=True)
     extracted(bundle / "rootfs")
@@ -79,11 +94,15 @@ def podman(tmp_path: Path) -> Iterator[list[str | Path]]:
         output_of("podman", *storage, "image", "umount", "--all")
 
 
+@HOWEVER_WRITTEN
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_podman_extracts_what_was_meant(
-    codec: Codec, podman: list[str | Path], tmp_path: Path
+    codec: Codec,
+    write: Callable[[Path, Codec], Layer],
+    podman: list[str | Path],
+    tmp_path: Path,
 ) -> None:
-    layout = layout_of(tmp_path / "layout", codec)
+    layout = layout_of(tmp_path / "layout", codec, write)
     image = output_of(*podman, "pull", "--quiet", f"oci:{layout}:all")
     extracted(Path(output_of(*podman, "image", "mount", image)))
 

@@ -24,7 +24,8 @@ from layers.entries import (
     order,
 )
 from layers.errors import ContentError
-from layers.tar import MTIME, complete, write_tar
+from layers.tar import complete, write_tar
+from layers.ustar import MTIME
 
 APP = Owner(1001, 1001)
 OF_EVERY_KIND: tuple[Entry, ...] = (

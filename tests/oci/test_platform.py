@@ -1,4 +1,4 @@
-import platform
+import os
 
 import pytest
 
@@ -61,5 +61,6 @@ def test_an_image_serves_who_wants_its_variant_or_any(
 def test_the_host_is_linux_on_this_machine(
     machine: str, architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+    told = os.uname_result(("Linux", "node", "6.1", "1", machine))
+    monkeypatch.setattr(os, "uname", lambda: told)
     assert Platform.host() == Platform("linux", architecture)

@@ -10,6 +10,7 @@ from builder.oci.image import Image
 from builder.oci.image_config import make_image_config
 from builder.oci.manifest import Manifest
 from builder.rootfs.file_index import FileIndex
+from builder.rootfs.runtime import Runtime
 from layers.digest import DiffId, Digest
 from layers.entries import BytesContent, DirEntry
 from layers.layer import Layer
@@ -49,7 +50,13 @@ def a_base(
     pointer = Descriptor(media_type=media_types.CONFIG, digest=config.digest, size=len(config.raw))
     manifest = Manifest(config=pointer, layers=tuple(map(Descriptor.of_layer, layers)))
     image = Image(manifest.to_document(), config, layers)
-    return Base(name=name, is_published=name == NAME, image=image, files=an_index())
+    return Base(
+        name=name,
+        is_published=name == NAME,
+        image=image,
+        runtime=Runtime(python=None, libc=None),
+        read_files=an_index,
+    )
 
 
 def an_index(

@@ -7,12 +7,18 @@ from builder.assemble import assemble
 from builder.base.base import Base
 from builder.oci.image import Image
 from builder.oci.media_types import CONFIG
-from builder.plan import BuildPlan
+from builder.plan import BuildPlan, MadeLayer
 from layers.compress import DOCKER_TAR_GZIP, TAR_GZIP
 from tests.plan.bases import a_base, a_layer
 from tests.plan.plans import application, planned
 
-OWN = [(name, a_layer(name)) for name in ("account", "dependencies", "project")]
+OWN = [
+    MadeLayer(name=name, layer=a_layer(name + holds), holds=holds)
+    for name, holds in (
+        *(("account", ""), ("dependencies", "numpy 2.0"), ("dependencies", "a 1, b 2")),
+        ("project", ""),
+    )
+]
 CREATED = "2023-11-14T22:13:20Z"
 
 
@@ -24,7 +30,7 @@ def an_image(directory: Path, base: Base) -> tuple[BuildPlan, Image]:
 def test_layers_stand_on_the_base_s_in_their_order(tmp_path: Path) -> None:
     base = a_base(layers=[a_layer("first"), a_layer("second")])
     plan, image = an_image(tmp_path, base)
-    assert image.layers == (*base.image.layers, *(layer for _, layer in OWN))
+    assert image.layers == (*base.image.layers, *(made.layer for made in OWN))
     config = image.config.value
     assert config.diff_ids == tuple(layer.diff_id for layer in image.layers)
     assert config.run == plan.run
@@ -46,8 +52,13 @@ def test_every_own_layer_has_a_history_entry_and_the_base_s_stay(tmp_path: Path)
     assert list(image.config.value.history) == [
         *history,
         *(
-            {"created": CREATED, "created_by": f"image-builder: {name}", "comment": name}
-            for name in ("account", "dependencies", "project")
+            {"created": CREATED, "created_by": f"image-builder: {name}", "comment": comment}
+            for name, comment in (
+                ("account", "account"),
+                ("dependencies", "numpy 2.0"),
+                ("dependencies", "a 1, b 2"),
+                ("project", "project"),
+            )
         ),
     ]
 
@@ -64,7 +75,7 @@ def test_a_base_whose_history_does_not_account_for_its_layers_gets_bare_entries(
     _, image = an_image(tmp_path, base)
     history = image.config.value.history
     assert history[:2] == ({}, {})
-    assert len(history) == len(image.layers) == 5
+    assert len(history) == len(image.layers) == 6
 
 
 def test_layers_of_a_docker_base_get_the_names_of_oci(tmp_path: Path) -> None:

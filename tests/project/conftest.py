@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from builder.project.install import Staged
-from builder.project.relocate import relocated, skeleton
+from builder.project.relocate import skeleton
 from layers.entries import Entry
 from tests.project.projects import (
     PLACE,
+    Staged,
     compiler,
     contents,
     install_project,
+    relocate,
     write_application,
 )
 
@@ -51,16 +52,16 @@ def staged(tmp_path_factory: pytest.TempPathFactory, staging: Path, uv_cache: Pa
 
 @pytest.fixture(scope="session")
 def third_party(staged: Staged) -> list[Entry]:
-    return relocated(staged.third_party, PLACE)
+    return relocate(staged.third_party, PLACE)
 
 
 @pytest.fixture(scope="session")
 def own(staged: Staged) -> list[Entry]:
-    return relocated(staged.own, PLACE)
+    return relocate(staged.own, PLACE)
 
 
 @pytest.fixture(scope="session")
-def bytecode(staging: Path, third_party: list[Entry], own: list[Entry]) -> tuple[Entry, ...]:
+def bytecode(staging: Path, third_party: list[Entry], own: list[Entry]) -> list[Entry]:
     return compiler(staging / "bytecode").bytecode([*third_party, *own]).entries
 
 

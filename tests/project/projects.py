@@ -3,17 +3,25 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-from builder.events import ignore
+from builder.events import EventSink, ignore
 from builder.oci.platform import Platform
 from builder.process import run
 from builder.project.compile import Compiler
-from builder.project.install import Installation, Staged, install
+from builder.project.install import (
+    OWN,
+    THIRD_PARTY,
+    Installation,
+    Installer,
+    not_as_published,
+)
 from builder.project.lock import read_lock
 from builder.project.pyproject import read_pyproject
-from builder.project.relocate import VenvPlace
+from builder.project.record import changed_files
+from builder.project.relocate import VenvPlace, relocated, staged_entries
 from builder.project.settings import read_settings
 from builder.project.source import find_source
 from builder.project.uv import uv_binary
@@ -71,9 +79,9 @@ def write_project(
     return write_tree(directory, files or {})
 
 
-def lock(project: Path) -> None:
+def lock(project: Path, *flags: str) -> None:
     """``uv lock``."""
-    done = run([uv_binary(), "lock", "--python", sys.executable], cwd=project)
+    done = run([uv_binary(), "lock", "--python", sys.executable, *flags], cwd=project)
     assert done.code == 0, done.stderr
 
 
@@ -94,13 +102,39 @@ def installation_of(
     )
 
 
+@dataclass(frozen=True)
+class Staged:
+    """What was installed, and the private copy of the project."""
+
+    third_party: Path
+    own: Path
+    project: Path
+
+
+def stage(asked: Installation, into: Path, events: EventSink = ignore) -> Staged:
+    """Check the lock, and install both parts as a build does."""
+    installer = Installer(asked, into=into, run=run, events=events)
+    installer.check_lock()
+    third_party, own = installer.sync(THIRD_PARTY), installer.sync(OWN)
+    if changed := changed_files(third_party):
+        installer.mend(THIRD_PARTY, changed)
+        if still := changed_files(third_party, changed):
+            events(not_as_published(still))
+    return Staged(third_party=third_party, own=own, project=installer.project)
+
+
+def relocate(venv: Path, place: VenvPlace, *, own: bool = False) -> list[Entry]:
+    """All that is installed in an environment, as it stands in the image."""
+    return relocated(staged_entries(venv, place), venv, place, own=own)
+
+
 def install_project(
     project: Path, into: Path, *, target: Target = TARGET, interpreter: Path | None = None
 ) -> Staged:
     """Stage a locked project as a build does."""
     into.mkdir(parents=True, exist_ok=True)
     asked = installation_of(project, target=target, interpreter=interpreter)
-    return install(asked, into=into, run=run, events=ignore)
+    return stage(asked, into)
 
 
 def snapshot(directory: Path) -> dict[str, tuple[object, ...]]:

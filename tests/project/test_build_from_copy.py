@@ -150,7 +150,7 @@ from pathlib import Path
 from builder.events import ignore
 from builder.oci.platform import Platform
 from builder.process import run
-from builder.project.install import Installation, install
+from builder.project.install import OWN, Installation, Installer
 from builder.project.lock import read_lock
 from builder.project.pyproject import read_pyproject
 from builder.project.source import find_source
@@ -168,7 +168,7 @@ asked = Installation(
     pyproject=pyproject, lock=read_lock(pyproject), source=find_source(pyproject, Settings()),
     settings=Settings(), target=target, interpreter=Path(sys.executable), environ={},
 )
-print(install(asked, into=Path(sys.argv[2]), run=run, events=ignore).own)
+print(Installer(asked, into=Path(sys.argv[2]), run=run, events=ignore).sync(OWN))
 """
 
 

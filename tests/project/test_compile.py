@@ -1,4 +1,3 @@
-import json
 import marshal
 import os
 import sys
@@ -13,7 +12,7 @@ import pytest
 from builder.errors import InstallError
 from builder.process import Completed, run
 from builder.project.compile import Bytecode, Compiler
-from builder.project.relocate import relocated
+from layers.bytecode import from_line
 from layers.entries import Entry, FileEntry
 from tests.project.projects import (
     APP,
@@ -25,6 +24,7 @@ from tests.project.projects import (
     compiler,
     contents,
     installation_of,
+    relocate,
     write_project,
     write_tree,
 )
@@ -63,7 +63,7 @@ def test_source_that_is_not_installed_is_compiled_where_it_lies(tmp_path: Path) 
     project = write_tree(tmp_path / "project", {"main.py": "A = 1\n"})
     entry = FileEntry.of("app/main.py", b"A = 1\n", owner=APP)
     assert (
-        compiler(tmp_path / "none").bytecode([entry]).entries == ()
+        compiler(tmp_path / "none").bytecode([entry]).entries == []
     )  # no module of anybody's disk
     write_project(project, tables="[tool.builder]\nsource = ['main.py']\n")
     asked = installation_of_unlocked(project)
@@ -84,8 +84,8 @@ def test_bytecode_that_a_wheel_brings_is_kept(tmp_path: Path) -> None:
     site = f"lib/python{MINOR}/site-packages"
     files: dict[str, str | bytes] = {"module/__init__.py": "A = 1\n", pyc: b"its own"}
     venv = write_tree(tmp_path / "venv", {f"{site}/{name}": data for name, data in files.items()})
-    entries = relocated(venv, PLACE)
-    assert compiler(tmp_path / "bytecode").bytecode(entries).entries == ()
+    entries = relocate(venv, PLACE)
+    assert compiler(tmp_path / "bytecode").bytecode(entries).entries == []
     assert contents(entries)[f"{SITE}/{pyc}"] == b"its own"
 
 
@@ -106,9 +106,7 @@ NEIGHBOUR = b"def is_good(code):\n    return code in {'426', '225', '226'}\n"
 
 def venv_of(directory: Path, files: Mapping[str, bytes]) -> list[Entry]:
     """An environment with these in its site-packages."""
-    return relocated(
-        write_tree(directory, {f"{SITE_PACKAGES}/{p}": files[p] for p in files}), PLACE
-    )
+    return relocate(write_tree(directory, {f"{SITE_PACKAGES}/{p}": files[p] for p in files}), PLACE)
 
 
 class Recorder:
@@ -120,7 +118,9 @@ class Recorder:
 
     def __call__(self, argv: Sequence[str], **options: Any) -> Completed:
         self.processes += 1
-        self.batches += [json.loads(line) for line in options["stdin"].splitlines()]
+        for line in options["stdin"].splitlines():
+            texts = from_line(line)
+            self.batches.append(list(zip(texts[::3], texts[1::3], texts[2::3], strict=True)))
         return run(argv, **options)
 
 
@@ -138,7 +138,7 @@ def test_what_is_no_python_is_told_by_its_place_in_the_image(tmp_path: Path) -> 
             "bin/tool.py": bad,
         },
     )
-    found = compiler(tmp_path / "bytecode").bytecode(relocated(venv, PLACE))
+    found = compiler(tmp_path / "bytecode").bytecode(relocate(venv, PLACE))
     assert found.not_python == (
         f"/{SITE}/alpha/caf\xe9.py",
         f"/{SITE}/beta/no python at all.py",
@@ -155,7 +155,7 @@ def test_every_way_of_being_no_python_is_told(tmp_path: Path, third_party: list[
 
 def test_where_everything_is_python_nothing_is_told(tmp_path: Path, own: list[Entry]) -> None:
     assert compiler(tmp_path / "bytecode").bytecode(own).not_python == ()
-    assert compiler(tmp_path / "bytecode").bytecode([]) == Bytecode(entries=(), not_python=())
+    assert compiler(tmp_path / "bytecode").bytecode([]) == Bytecode(files={}, not_python=())
 
 
 @pytest.mark.parametrize("cores", [1, 2])
@@ -170,37 +170,53 @@ def test_bytecode_does_not_change_with_what_is_installed_beside_it(
         "package/inner/module.py": SENSITIVE,
     }
     others = {"a.py": NEIGHBOUR, "z.py": NEIGHBOUR, "another/a.py": NEIGHBOUR}
-    alone = compiler(tmp_path / "1").bytecode(venv_of(tmp_path / "alone", mine)).entries
-    among = compiler(tmp_path / "2").bytecode(venv_of(tmp_path / "among", mine | others)).entries
-    expected, found = contents(alone), contents(among)
+    ours = venv_of(tmp_path / "alone", mine)
+    theirs = venv_of(tmp_path / "others", others)
+    expected = contents(compiler(tmp_path / "1").bytecode(ours).entries)
+    found = contents(compiler(tmp_path / "2").bytecode(theirs, ours).entries)
     assert (len(expected), len(found)) == (4, 7)
     assert {path: found[path] for path in expected} == expected
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 64])
-def test_each_source_is_in_one_batch_with_its_package_s_modules(
+def test_each_source_is_in_one_batch_with_others_of_its_group(
     cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     site = f"/{SITE}"
     batches = [
-        [f"{site}/one.py"],
-        [f"{site}/two.py"],
-        [f"{site}/package/__init__.py", f"{site}/package/a.py", f"{site}/package/b.py"],
-        [f"{site}/package/inner/__init__.py", f"{site}/package/inner/a.py"],
-        [f"{site}/space/deep/module.py"],
+        [f"{site}/one/__init__.py", f"{site}/one/a.py", f"{site}/one/large.py"],
+        [f"{site}/one/rest.py", f"{site}/one_more.py"],
+        [f"{site}/two/__init__.py", f"{site}/two/inner/a.py"],
     ]
-    files = {path.removeprefix("/app/.venv/"): "A = 1\n" for batch in batches for path in batch}
-    entries = relocated(write_tree(tmp_path / "venv", files), PLACE)
+    groups = [batches[0] + batches[1], batches[2]]
+    trees = [
+        {
+            path.removeprefix("/app/.venv/"): "A = 1\n" + "#" * (1_999_980 * ("large" in path))
+            for path in group
+        }
+        for group in groups
+    ]
+    entries = [
+        relocate(write_tree(tmp_path / str(number), files), PLACE)
+        for number, files in enumerate(trees)
+    ]
     recorder = Recorder()
     scratch = tmp_path / "bytecode"
     compiled = Compiler(
         recorder, interpreter=Path(sys.executable), python=PYTHON, scratch=scratch
-    ).bytecode(entries)
+    ).bytecode(*entries)
     given = [[image_path for _, image_path, _ in batch] for batch in recorder.batches]
     assert sorted(given) == sorted(batches)
     assert recorder.processes == min(cores, len(batches))
-    for source, image_path, result in (job for batch in recorder.batches for job in batch):
-        assert Path(source) == tmp_path / "venv" / image_path.removeprefix("/app/.venv/")
+    for _, _, result in (job for batch in recorder.batches for job in batch):
         assert Path(result).is_relative_to(scratch)
     assert len(contents(compiled.entries)) == sum(map(len, batches))
+
+
+def test_what_pytest_collects_is_not_compiled(tmp_path: Path) -> None:
+    compiled = {"a/tests/__init__.py", "a/tests/runner.py", "a/test_case.py", "tests_of/test_a.py"}
+    left = {"a/tests/test_a.py", "a/tests/inner/test_b.py", "a/tests/conftest.py"}
+    entries = venv_of(tmp_path / "venv", dict.fromkeys(sorted(compiled | left), b"A = 1\n"))
+    found = compiler(tmp_path / "bytecode").bytecode(entries)
+    assert {path.removeprefix(f"{SITE}/") for path in found.files} == compiled

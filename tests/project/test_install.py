@@ -10,10 +10,11 @@ import pytest
 from builder.errors import InstallError
 from builder.events import ignore
 from builder.process import Completed, run
-from builder.project.install import OWN, THIRD_PARTY, Staged, built_here, install
+from builder.project.install import OWN, THIRD_PARTY, Installer
 from builder.project.interpreter import find_interpreter
+from builder.project.local_builds import built_here
 from builder.project.lock import Lock
-from builder.project.relocate import VenvPlace, relocated, skeleton
+from builder.project.relocate import VenvPlace, skeleton
 from builder.target import Python, Target
 from layers.entries import Entry
 from layers.tree import fingerprint
@@ -24,11 +25,13 @@ from tests.project.projects import (
     SITE,
     TARGET,
     UNREADABLE,
+    Staged,
     compiler,
     contents,
     install_project,
     installation_of,
     lock,
+    relocate,
     write_application,
     write_project,
     write_tree,
@@ -73,7 +76,7 @@ def test_uv_s_cache_is_left_as_it_was(tmp_path: Path, uv_cache: Path) -> None:
     if script.stat().st_nlink < 2:
         pytest.skip("the cache is on another disk, nothing is linked")
     before = hashes()
-    entries = relocated(staged.third_party, PLACE)
+    entries = relocate(staged.third_party, PLACE)
     compiler(tmp_path / "bytecode").bytecode(entries)
     assert hashes() == before
 
@@ -83,7 +86,7 @@ def test_two_installations_in_different_places_are_the_same(tmp_path: Path) -> N
     for name in ("here", "over/there"):
         place = tmp_path / name
         staged = install_project(write_application(place), place / "staging")
-        entries = relocated(staged.third_party, PLACE) + relocated(staged.own, PLACE)
+        entries = relocate(staged.third_party, PLACE) + relocate(staged.own, PLACE)
         compiled = compiler(place / "bytecode").bytecode(entries).entries
         seen.add(fingerprint([*entries, *compiled]))
     assert len(seen) == 1
@@ -100,7 +103,7 @@ def test_another_python_than_ours_is_installed_for(tmp_path: Path) -> None:
         write_application(tmp_path), tmp_path / "staging", target=target, interpreter=interpreter
     )
     place = VenvPlace(path="/srv/app/.venv", owner=APP, python=other)
-    entries = relocated(staged.third_party, place)
+    entries = relocate(staged.third_party, place)
     compiled = compiler(tmp_path / "bytecode", interpreter, other).bytecode(entries).entries
     files = contents([*entries, *skeleton(place), *compiled])
     assert place.site_packages == "/srv/app/.venv/lib/python3.13/site-packages"
@@ -144,7 +147,7 @@ def test_what_was_built_here_for_want_of_a_wheel_is_known(
     names: bool,  # noqa: FBT001 - whether ``third`` is one of them
     staged: Staged,
 ) -> None:
-    found = built_here(Lock(path=Path("/uv.lock"), packages=tuple(packages)), staged)
+    found = built_here(Lock(path=Path("/uv.lock"), packages=tuple(packages)), staged.third_party)
     assert found == (["third"] if names else [])
 
 
@@ -175,8 +178,7 @@ def test_the_tags_of_what_is_installed_tell_whether_it_was_offered(
         path=tmp_path / "uv.lock",
         packages=(locked(f"A.B-2.0%2Blocal-{offered}.whl", name="a-b"),),
     )
-    staged = Staged(third_party=tmp_path, own=tmp_path / "own", project=tmp_path / "project")
-    assert built_here(locks, staged) == names
+    assert built_here(locks, tmp_path) == names
 
 
 # A build backend that compiles as setuptools does for a Python that was compiled with -g.
@@ -213,7 +215,7 @@ def test_compiled_code_does_not_name_the_place_it_was_compiled_in(tmp_path: Path
     seen = set()
     for name in ("here", "over/there"):
         staged = install_project(project, tmp_path / name)
-        files = contents(relocated(staged.own, PLACE, own=True))
+        files = contents(relocate(staged.own, PLACE, own=True))
         seen.add(files[f"{SITE}/demo/fast.so"])
     assert len(seen) == 1
     assert b"/build/fast.c" in seen.pop()
@@ -242,7 +244,7 @@ def test_a_c_extension_of_setuptools_is_installed(tmp_path: Path) -> None:
     )
     lock(project)
     staged = install_project(project, tmp_path / "staging")
-    files = contents(relocated(staged.own, PLACE, own=True))
+    files = contents(relocate(staged.own, PLACE, own=True))
     assert [path for path in files if path.endswith(".so")]
 
 
@@ -266,7 +268,9 @@ def test_the_user_s_own_compiler_flags_stay_and_third_party_builds_get_no_others
     staging = tmp_path / "st ging"
     staging.mkdir()
     asked = installation_of(write_application(tmp_path))
-    install(asked, into=staging, run=recording, events=ignore)
+    installer = Installer(asked, into=staging, run=recording, events=ignore)
+    for which in (OWN, THIRD_PARTY):
+        installer.sync(which)
     added = f"-g0 '-ffile-prefix-map={staging}/project=/build'"
     assert told[OWN]["CFLAGS"] == f"-O1 -DA=1 {added}"
     assert told[OWN]["CXXFLAGS"] == added

@@ -1,11 +1,13 @@
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder.errors import InstallError
-from builder.process import run
-from builder.project.interpreter import find_interpreter
+from builder.process import Completed, run
+from builder.project.interpreter import find_interpreter, interpreter_version
 from builder.target import Python
 
 OURS = Python(version=(sys.version_info[0], sys.version_info[1]), path="/usr/bin/python3")
@@ -56,3 +58,24 @@ def test_no_interpreter_is_an_error_with_the_command_that_helps(
         "no Python 3.99 on this machine, which the base image has; one is needed to install for it"
     )
     assert caught.value.hint == "uv python install 3.99"
+
+
+def test_our_own_version_is_said_as_the_interpreter_says_it(tmp_path: Path) -> None:
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    assert interpreter_version(Path(sys.executable), run=never) == interpreter_version(
+        link, run=run
+    )
+
+
+def test_an_interpreter_that_does_not_start_is_an_error(tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(InstallError, match="does not start") as caught:
+        interpreter_version(broken, run=run)
+    assert "no" in caught.value.message
+
+
+def never(argv: Sequence[str], **_: Any) -> Completed:
+    raise AssertionError(f"nobody should start {argv}")

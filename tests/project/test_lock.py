@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from tomllib import loads
 
 import pytest
 
@@ -8,6 +9,8 @@ from builder.process import run
 from builder.project.lock import Lock, read_lock
 from builder.project.pyproject import read_pyproject
 from builder.project.uv import uv_binary
+from builder.store.layout import Store
+from layers.digest import Digest
 from tests.project.projects import UV_BUILD, lock, write_project, write_tree
 from tests.wheels import write_wheel
 
@@ -59,10 +62,10 @@ def test_a_lock_that_cannot_be_read_says_why(
     (project / "uv.lock").write_text("")
     pyproject = read_pyproject(project)
 
-    def refuse(path: Path, *_: object) -> str:
+    def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(LockError, match=f"^cannot read {project}/uv.lock: Permission denied$"):
         read_lock(pyproject)
 
@@ -225,3 +228,54 @@ def test_packages_without_wheels_are_those_that_are_built_here(tmp_path: Path) -
     assert found.wheels["for-windows"] == {"for_windows-1-cp312-cp312-win_amd64.whl"}
     assert "with-wheel" not in found.wheels
     assert found.wheel_directories == ()
+
+
+def decisive(lock: Lock) -> tuple[object, ...]:
+    """What layers depend on."""
+    return lock.third_party, lock.local_paths, lock.wheel_directories, lock.without_wheels
+
+
+def test_a_lock_that_was_read_before_is_not_parsed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyproject = read_pyproject(with_dependencies(tmp_path))
+    store = Store(tmp_path / "store")
+    plain = read_lock(pyproject)
+    first = read_lock(pyproject, store)
+    parsed: list[str] = []
+
+    def parse(text: str) -> dict[str, object]:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr("tomllib.loads", parse)
+    again = read_lock(pyproject, store)
+    assert decisive(plain) == decisive(first) == decisive(again)
+    assert parsed == []
+    assert again.wheels == plain.wheels  # what a build needs, and then it is read
+    assert len(parsed) == 1
+
+
+def test_a_changed_lock_is_not_mistaken_for_the_one_before(tmp_path: Path) -> None:
+    pyproject = read_pyproject(with_dependencies(tmp_path))
+    store = Store(tmp_path / "store")
+    before = decisive(read_lock(pyproject, store))
+    edit(pyproject.directory / "uv.lock", "third-1.0", "third-1.1")
+    assert decisive(read_lock(pyproject, store)) == decisive(read_lock(pyproject)) != before
+
+
+@pytest.mark.parametrize(
+    "fact", [{}, {"format": 0}, {"third_party": "x"}, {"local": 1}, {"without_wheels": None}]
+)
+def test_a_fact_about_a_lock_that_is_none_costs_reading_it(
+    fact: dict[str, object], tmp_path: Path
+) -> None:
+    pyproject = read_pyproject(with_dependencies(tmp_path))
+    store = Store(tmp_path / "store")
+    found = decisive(read_lock(pyproject, store))
+    key = str(Digest.of((pyproject.directory / "uv.lock").read_bytes()))
+    kept = store.fact("lock", key) or {}
+    assert kept
+    store.remember("lock", key, kept | fact if fact else {})
+    assert decisive(read_lock(pyproject, store)) == found
+    assert store.fact("lock", key) == kept

@@ -1,11 +1,13 @@
+from itertools import product
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from builder.errors import SettingsError
 from builder.project.lock import Lock
 from builder.project.pyproject import read_pyproject
-from builder.project.python_version import check_python, wanted_python
+from builder.project.python_version import _plainly_accepts, check_python, wanted_python
 from builder.target import Python
 
 PYTHON = Python(version=(3, 12), path="/usr/local/bin/python3.12")
@@ -185,3 +187,26 @@ def test_what_the_project_pins_is_what_it_is_for(pin: str, minor: int, tmp_path:
 def test_a_project_for_no_python_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="which no Python 3 is"):
         wanted(tmp_path, ">=4")
+
+
+BOUNDS = [f"{kind}{bound}" for kind in (">=", "< ") for bound in ("3", "4", "3.11", "3.12", "3.13")]
+ODD = ["", "==3.12.*", "!=3.12.1", "~=3.11", ">3.11", "<=3.12", ">=3.12.1", ">=3.12rc1", "x"]
+
+
+@pytest.mark.parametrize("version", [None, "3.12", "3.12.0", "3.12.9"])
+def test_bounds_of_minor_versions_mean_what_the_library_says(version: str | None) -> None:
+    for requires in map(",".join, [*product(BOUNDS, repeat=1), *product(BOUNDS, repeat=2)]):
+        accepted = SpecifierSet(requires).contains(version or "3.12.7")
+        assert _plainly_accepts(requires, PYTHON, version) == accepted, requires
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_else_is_said_is_for_the_library(odd: str) -> None:
+    assert not _plainly_accepts(odd, PYTHON, "3.12.1")
+    assert not _plainly_accepts(f">=3.12,{odd}", PYTHON, "3.12.1")
+
+
+@pytest.mark.parametrize("requires", [">=3.12", ">= 3.9, <4", ">=3,<3.13"])
+def test_usual_projects_are_accepted_without_the_library(requires: str) -> None:
+    assert _plainly_accepts(requires, PYTHON, "3.12.1")
+    assert not _plainly_accepts(requires, PYTHON, "3.12.0rc1")

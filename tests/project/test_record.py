@@ -11,16 +11,16 @@ from threading import Thread
 import pytest
 
 from builder.events import Caution, Event
-from builder.process import run
-from builder.project.install import Staged, install
 from builder.project.record import changed_files
 from layers.digest import CHUNK
 from tests.project.projects import (
     MINOR,
     UV_BUILD,
+    Staged,
     install_project,
     installation_of,
     lock,
+    stage,
     write_project,
     write_third_party,
     write_tree,
@@ -116,7 +116,7 @@ def test_what_uv_installs_is_as_its_records_say(staged: Staged) -> None:
 def install_and_hear(project: Path, into: Path) -> tuple[Staged, list[Event]]:
     heard: list[Event] = []
     into.mkdir()
-    return install(installation_of(project), into=into, run=run, events=heard.append), heard
+    return stage(installation_of(project), into, heard.append), heard
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -161,7 +161,7 @@ def test_a_changed_file_in_uv_s_cache_is_fetched_again_and_told(
             file.write(b"# changed in the cache too\n")
         second = tmp_path / "second"
         second.mkdir()
-        staged = install(installation_of(project), into=second, run=run, events=heard.append)
+        staged = stage(installation_of(project), second, heard.append)
     assert (staged.third_party / module).read_bytes() == good
     assert heard == [
         Caution("not what RECORD says, so fetched again, past uv's cache: third/__init__.py")

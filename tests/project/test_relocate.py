@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InstallError
-from builder.project.relocate import relocated, skeleton
+from builder.project.relocate import skeleton
 from layers.digest import CHUNK
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
 from tests.project.projects import (
@@ -18,6 +18,7 @@ from tests.project.projects import (
     contents,
     install_project,
     lock,
+    relocate,
     write_project,
     write_tree,
 )
@@ -138,7 +139,7 @@ def test_a_distribution_that_remembers_where_it_was_built_is_refused(
     staging = tmp_path / "staging"
     staged = install_project(project, staging)
     with pytest.raises(InstallError) as caught:
-        relocated(staged.own, PLACE, own=own)
+        relocate(staged.own, PLACE, own=own)
     assert caught.value.message == (
         f"/{SITE}/demo/where.txt names the directory it was installed in, {staging}, "
         "which does not exist in the image"
@@ -152,9 +153,9 @@ def test_the_staging_path_is_found_wherever_it_stands(before: int, tmp_path: Pat
     path = str(tmp_path).encode()
     write_tree(venv, {"lib/library.so": bytes(before) + path + b"/lib"})
     with pytest.raises(InstallError, match=r"^/app/\.venv/lib/library\.so names the directory"):
-        relocated(venv, PLACE)
+        relocate(venv, PLACE)
     write_tree(venv, {"lib/library.so": bytes(before) + path[:-1] + b"/lib"})
-    assert relocated(venv, PLACE)
+    assert relocate(venv, PLACE)
 
 
 def test_a_link_to_the_staging_directory_is_refused(tmp_path: Path) -> None:
@@ -162,14 +163,14 @@ def test_a_link_to_the_staging_directory_is_refused(tmp_path: Path) -> None:
     link.parent.mkdir(parents=True)
     link.symlink_to(tmp_path / "project")
     with pytest.raises(InstallError, match=r"^/app/\.venv/lib/link names the directory"):
-        relocated(tmp_path / "venv", PLACE)
+        relocate(tmp_path / "venv", PLACE)
 
 
 def test_a_staging_directory_may_have_any_name(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"st\xe4ging")
     write_tree(odd / "venv", {"lib/a": os.fsencode(odd)})
     with pytest.raises(InstallError, match=r"^/app/\.venv/lib/a names the directory"):
-        relocated(odd / "venv", PLACE)
+        relocate(odd / "venv", PLACE)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_a_staging_directory_may_have_any_name(tmp_path: Path) -> None:
 def test_a_trampoline_that_is_not_known_is_refused(start: bytes, tmp_path: Path) -> None:
     write_tree(tmp_path / "venv", {"bin/tool": start + b"print(1)\n"})
     with pytest.raises(InstallError) as caught:
-        relocated(tmp_path / "venv", PLACE)
+        relocate(tmp_path / "venv", PLACE)
     assert caught.value.message == (
         "/app/.venv/bin/tool starts its interpreter through a shell, in a way that "
         f"uv {version('uv')} has and this builder does not know"
@@ -200,7 +201,7 @@ def test_record_may_name_files_that_are_not_utf_8(tmp_path: Path) -> None:
         b"\"$0\" \"$@\"\n' '''\n"
     )
     venv = write_tree(tmp_path / "venv", {f"{info}/RECORD": record, "bin/tool": trampoline})
-    found = contents(relocated(venv, PLACE))
+    found = contents(relocate(venv, PLACE))
     first, second = found[f"app/.venv/{info}/RECORD"].splitlines()
     assert first == b"a/caf\xe9.txt,,"
     assert second.startswith(b"../../../bin/tool,sha256=")

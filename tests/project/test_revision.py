@@ -3,6 +3,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,3 +223,23 @@ def test_shown_signatures_are_no_part_of_the_answer(checkout: Path, tmp_path: Pa
     assert found == Revision(
         seconds=MOMENT, commit=git(checkout, "rev-parse", "HEAD"), origin="git HEAD"
     )
+
+
+def counted(project: Path, **environ: str) -> tuple[Revision, list[Sequence[str]]]:
+    asked: list[Sequence[str]] = []
+
+    def counting(argv: Sequence[str], **options: Any) -> Completed:
+        asked.append(argv)
+        return run(argv, **options)
+
+    return find_revision(project, environ=environ, run=counting), asked
+
+
+def test_git_is_started_once(checkout: Path) -> None:
+    found, asked = counted(checkout)
+    assert found.origin == "git HEAD"
+    assert len(asked) == 1
+
+
+def test_where_no_repository_is_git_is_not_started(tmp_path: Path) -> None:
+    assert counted(tmp_path) == (NO_GIT, [])

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from builder.project.values import FROM_ENVIRON, READERS
-from builder.settings import AptSourceSettings, HealthSettings, Include, Settings, User
+from builder.settings import (
+    AptSourceSettings,
+    HealthSettings,
+    Include,
+    LayerPolicy,
+    Settings,
+    User,
+)
 from layers.compress import ZSTD
 from layers.entries import Owner
 from tests.project.pyprojects import settings_of
@@ -70,6 +77,12 @@ KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
     "extras": ('["a", "b"]', ("a", "b"), ("c, d,", ("c", "d")), (["e"], ("e",))),
     "groups": ('["a"]', ("a",), ("c", ("c",)), (["e", "f"], ("e", "f"))),
     "compression": ('"zstd"', ZSTD, ("zstd", ZSTD), ("zstd", ZSTD)),
+    "layers": (
+        '[["NumPy", "scikit_learn"], ["torch"]]',
+        (("numpy", "scikit-learn"), ("torch",)),
+        ("per-package", LayerPolicy.PER_PACKAGE),
+        ("single", LayerPolicy.SINGLE),
+    ),
     "tags": ('["a:1"]', ("a:1",), ("b:2,c", ("b:2", "c")), (["d:5000/e"], ("d:5000/e",))),
     "outputs": ('["oci:x"]', ("oci:x",), ("oci:y", ("oci:y",)), (["podman"], ("podman",))),
     "health": (
@@ -188,5 +201,8 @@ def test_the_house_s_defaults() -> None:
 
 
 def test_variables_that_are_read_elsewhere_choose_nothing(tmp_path: Path) -> None:
-    others = ("BUILDER_STORE", "BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD")
+    others = (
+        *("BUILDER_STORE", "BUILDER_STORE_MAX_SIZE"),
+        *("BUILDER_REGISTRY_USERNAME", "BUILDER_REGISTRY_PASSWORD"),
+    )
     assert settings_of(tmp_path, environ=dict.fromkeys(others, "x")) == Settings()

@@ -127,6 +127,15 @@ PLATFORM = 'expected "os/architecture", such as "linux/arm64"'
         ("extras = [1]", "extras[0]", 1, STRING),
         ('groups = ["a", ""]', "groups[1]", "", STRING),
         ('compression = "brotli"', "compression", "brotli", "expected one of gzip, zstd, none"),
+        ('layers = "one"', "layers", "one", "expected one of auto, single, per-package"),
+        ('layers = ["numpy"]', "layers[0]", "numpy", "expected a list of names"),
+        (
+            "layers = []",
+            "layers",
+            [],
+            'expected one of auto, single, per-package, or groups such as [["numpy", "scipy"]]',
+        ),
+        ('layers = [["a_b"], ["a.B"]]', "layers[1]", "a-b", "it is in a group already"),
         (
             'tags = ["App:1"]',
             "tags[0]",

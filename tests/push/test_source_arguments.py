@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import SettingsError
-from builder.push.source import is_project, split_arguments
+from builder.push.arguments import is_project, split_arguments
 
 REF = "registry.test/team/app:1"
 

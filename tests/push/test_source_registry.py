@@ -13,10 +13,9 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.manifest import parse_manifest
 from builder.oci.reference import Reference
 from builder.process import run
-from builder.push.deliver import deliver
+from builder.push.deliver import Route, deliver
 from builder.push.source import open_source
-from builder.registry.push import Delivery
-from builder.registry.upload import Outcome
+from builder.registry.delivery import Delivery, Outcome
 from builder.store.layout import Layout, Store
 from builder.workshop import Workshop
 from tests.base.access import open_access
@@ -55,7 +54,8 @@ def copy_to(registry: Registry, layout: Layout, repository: str) -> str:
 def pushed(source: str, name: str, store: Store) -> Delivery:
     shop = Workshop(store=store, run=run, events=ignore)
     with open_access() as access, open_source(source, access, shop) as tree:
-        [delivery] = deliver(tree, [Reference.parse(name)], access, shop)
+        route = Route.to([Reference.parse(name)], access, shop)
+        [delivery] = deliver(tree, route, shop)
     return delivery
 
 

@@ -16,8 +16,9 @@ from builder.oci.tree import ManifestTree
 from builder.registry.auth import Authorization
 from builder.registry.client import RegistryClient
 from builder.registry.credential import Credential
+from builder.registry.delivery import Goal
 from builder.registry.endpoint import Endpoint
-from builder.registry.push import Goal, push
+from builder.registry.push import send, shipments_to
 from builder.retry import Retry
 from builder.transport import HttpTransport, Tls
 from layers.digest import Digest
@@ -53,13 +54,23 @@ class Run:
     read_seconds: float = 30
     said: list[str] = field(default_factory=list)
 
-    def push(self, host: str, tree: ManifestTree, known: Iterable[Blob] = ()) -> None:
+    def push(
+        self, host: str, tree: ManifestTree, known: Iterable[Blob] = (), *, ahead: bool = False
+    ) -> None:
+        """Push; the layers before there is an image of them, perhaps."""
         reference = Reference.parse(f"{host}/{self.repository}:{_TAG}")
         places = _Places(frozenset(blob.descriptor.digest for blob in known))
         with self._transport(host) as transport:
             goal = Goal(client=self._client(transport, host), references=(reference,))
-            push(tree, [goal], places, done=lambda _: None)
-        assert places.added == [self.repository]
+            shipments = shipments_to([goal], places)
+            for shipment in shipments if ahead else ():
+                shipment.begin()
+                for blob in tree.blobs[1:]:
+                    shipment.send_ahead(blob)
+            send(tree, shipments, places, done=lambda _: None)
+        # What went ahead was noted by itself, the whole image at the end.
+        assert set(places.added) == {self.repository}
+        assert ahead or len(places.added) == 1
 
     def pull(self, host: str, tree: ManifestTree) -> tuple[bytes, list[bytes]]:
         with self._transport(host) as transport:

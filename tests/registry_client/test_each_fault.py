@@ -53,11 +53,13 @@ def run(registry: Registry, request: pytest.FixtureRequest, monkeypatch: pytest.
     return Run(registry=registry, repository=f"each/{name}")
 
 
-def _there_and_back(run: Run, faults: Sequence[Fault], *, mounts: bool = False) -> FaultProxy:
+def _there_and_back(
+    run: Run, faults: Sequence[Fault], *, mounts: bool = False, ahead: bool = False
+) -> FaultProxy:
     """Push and pull by a proxy in which that goes wrong; everything arrives, both ways."""
     with faulty(run.registry, FaultPlan(faults)) as proxy:
         known = _IMAGE.blobs[::2] if mounts else ()
-        run.push(proxy.host, _IMAGE, known)
+        run.push(proxy.host, _IMAGE, known, ahead=ahead)
         run.check_whole(_IMAGE)
         raw, blobs = run.pull(proxy.host, _IMAGE)
         run.check_discreet(proxy)
@@ -68,10 +70,11 @@ def _there_and_back(run: Run, faults: Sequence[Fault], *, mounts: bool = False) 
     return proxy
 
 
+@pytest.mark.parametrize("ahead", [False, True], ids=["", "ahead"])
 @pytest.mark.parametrize("kind", _OVERCOME)
-def test_is_overcome(run: Run, kind: Kind) -> None:
+def test_is_overcome(run: Run, kind: Kind, ahead: bool) -> None:  # noqa: FBT001 - a parameter
     fault = Fault(kind=kind, times=FOR_EVER if kind in HABITS else 1)
-    _there_and_back(run, [fault, *_NEEDS.get(kind, ())], mounts=True)
+    _there_and_back(run, [fault, *_NEEDS.get(kind, ())], mounts=True, ahead=ahead)
 
 
 @pytest.mark.parametrize("tenth", range(11))

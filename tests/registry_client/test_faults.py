@@ -92,7 +92,8 @@ def test_an_image_arrives_whole_or_not_at_all(
     run.read_seconds = _READ_SECONDS if _is_silent(plan) else 30
     with faulty(registry, plan, stall_seconds=10 * _READ_SECONDS) as proxy:
         known = image.blobs[::2] if knows_sibling else ()
-        error = run.end_of(lambda: run.push(proxy.host, image, known))
+        ahead = dice.random() < 0.5
+        error = run.end_of(lambda: run.push(proxy.host, image, known, ahead=ahead))
         if error is None or run.tagged() == image.raw:
             run.check_whole(image)
         elif has_before:

@@ -21,8 +21,10 @@ from builder.process import run
 from builder.registry.access import RegistryAccess
 from builder.registry.artifact import TITLE, make_artifact, pull_artifact, save_artifact
 from builder.registry.credential import Credential
-from builder.registry.push import Goal, push
-from builder.registry.referrers import list_referrers, subject_of
+from builder.registry.delivery import Goal
+from builder.registry.push import push
+from builder.registry.referrers import list_referrers
+from builder.registry.subject import subject_of
 from builder.settings import RegistrySettings
 from layers.digest import Digest
 from layers.entries import BytesContent

@@ -20,7 +20,8 @@ from builder.registry.artifact import make_artifact
 from builder.registry.auth import Authorization
 from builder.registry.client import RegistryClient
 from builder.registry.endpoint import mirror_endpoint
-from builder.registry.referrers import announce, list_referrers, referrer_of, subject_of
+from builder.registry.referrers import announce, list_referrers, referrer_of
+from builder.registry.subject import subject_of
 from builder.registry.upload import upload
 from builder.retry import Retry
 from builder.transport import Headers, HttpTransport, Request, Response

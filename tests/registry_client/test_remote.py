@@ -13,7 +13,8 @@ from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
 from builder.registry.access import RegistryAccess
 from builder.registry.client import RegistryClient
-from builder.registry.push import Goal, push
+from builder.registry.delivery import Goal
+from builder.registry.push import push
 from builder.registry.remote import remote_tree
 from builder.store.layout import Layout, Store
 from layers.entries import BytesContent

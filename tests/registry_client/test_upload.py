@@ -13,8 +13,9 @@ from builder.oci.blob import Blob
 from builder.oci.descriptor import Descriptor
 from builder.registry.auth import Authorization
 from builder.registry.client import RegistryClient
+from builder.registry.delivery import Outcome
 from builder.registry.endpoint import mirror_endpoint
-from builder.registry.upload import Outcome, upload
+from builder.registry.upload import upload
 from builder.retry import Retry
 from builder.transport import HttpTransport
 from layers.digest import Digest

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from builder.base.intake import load_image
 from builder.errors import BaseError
 from builder.rootfs.file_index import FileIndex
-from builder.rootfs.indexing import compute_file_index, file_index, from_fact, to_fact
+from builder.rootfs.indexing import file_index, from_fact, to_fact
+from builder.rootfs.survey import compute_file_index
 from builder.store.layout import Store
 from builder.target import Libc, Python
 from layers.compress import GZIP, ZSTD, Codec

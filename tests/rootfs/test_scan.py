@@ -7,8 +7,8 @@ import pytest
 
 from builder.errors import LayerError
 from builder.rootfs.file_index import FileIndex
-from builder.rootfs.indexing import compute_file_index
 from builder.rootfs.scan import scan
+from builder.rootfs.survey import compute_file_index
 from builder.target import Libc
 from layers.compress import TAR, TAR_GZIP
 from layers.digest import DiffId, Digest

@@ -20,7 +20,7 @@ from tests.images import blob_path
 
 ROOT = Path(__file__).parents[2]
 TEXT = "text/plain"
-REFILL = "remove the store's directory; the next build fills it again"
+REFILL = "see what is wrong with the store, and mend it: python -m builder cache verify"
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from builder.errors import StoreError
 from builder.oci.descriptor import Descriptor
-from builder.store.layout import Layout, Store, drop_unfinished
+from builder.store.files import drop_unfinished
+from builder.store.layout import Layout, Store
 from layers.digest import Digest
 
 DAY = 24 * 60 * 60

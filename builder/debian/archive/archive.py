@@ -14,9 +14,9 @@ from builder.debian.archive.package_index import ArchiveIndex, PackagesFile
 from builder.debian.archive.sources import AptSource
 from builder.debian.package import PackageIndex, Pin
 from builder.errors import ArchiveError
-from builder.events import Caution, EventSink, Notice
+from builder.events import Caution, EventSink, InTurn, Notice
 from builder.oci.descriptor import Descriptor
-from builder.parallel import InTurn, LinkedEvent, in_parallel
+from builder.parallel import LinkedEvent, in_parallel
 from builder.retry import Retry
 from builder.store.layout import Store
 from builder.transport import HttpTransport, Transport

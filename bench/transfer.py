@@ -1,25 +1,21 @@
-"""How long a push and a pull take, next to skopeo and podman: `python -m bench.push [ROUNDS]`.
+"""How long a push and a pull take, next to skopeo and podman.
 
 One image of four layers, 1 GiB in all; a registry of its own for every push. Push: into an empty
-registry. Again: the same once more. Pull: into an empty layout. Medians, their ratio to ours, the
-most memory that a process held, and the requests that the registry answered. podman packs layers
-anew before it pushes, and unpacks what it pulls: its pull is another kind of work and is left out.
+registry. Again: the same once more. Pull: into an empty layout. podman packs layers anew before it
+pushes, and unpacks what it pulls: its pull is another kind of work and is left out.
 """
 
 import os
 import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bench.peers import engines, run
+from bench.engines import run
+from bench.measure import Figures, timed
 from builder.destinations.layout import LayoutDestination
 from builder.events import ignore
 from builder.oci.blob import Blob
@@ -65,7 +61,7 @@ class Ours:
         return (sys.executable, "-m", "builder", "push", f"oci:{layout}:1", reference)
 
     def pull(self, reference: str, directory: Path) -> Sequence[str | Path]:
-        return (sys.executable, "-m", "bench.push", "--pull", reference, directory)
+        return (sys.executable, "-m", "bench.transfer", reference, directory)
 
 
 @dataclass(frozen=True)
@@ -97,71 +93,33 @@ class Podman:
 _LOADED = "localhost/bench:push"
 
 
-@dataclass
-class Figures:
-    """What was measured of one tool in one scenario."""
-
-    seconds: list[float] = field(default_factory=list)
-    megabytes: list[float] = field(default_factory=list)
-    requests: list[int] = field(default_factory=list)
-
-
-def main(rounds: int) -> None:
-    figures: dict[tuple[str, str], Figures] = {}
+def measure(rounds: int, home: Path, figures: Figures) -> None:
+    """All situations for every mover, round by round."""
     movers: tuple[Mover, ...] = (Ours(), Skopeo(), Podman())
-    with tempfile.TemporaryDirectory(prefix="bench-push-", dir="/var/tmp") as folder:
-        layout = _make_image(Path(folder))
-        run("skopeo", "copy", "-q", f"oci:{layout}:1", f"containers-storage:{_LOADED}")
-        for number in range(rounds):
-            for mover in movers:
-                place = Path(folder) / f"{mover.name}-{number}"
-                with Registry(place / "registry") as registry:
-                    _measure(mover, layout, registry, place, figures)
-                shutil.rmtree(place)
-    _print(figures, [mover.name for mover in movers])
+    layout = _make_image(home)
+    run("skopeo", "copy", "-q", f"oci:{layout}:1", f"containers-storage:{_LOADED}")
+    for number in range(rounds):
+        for mover in movers:
+            place = home / f"{mover.name}-{number}"
+            with Registry(place / "registry") as registry:
+                _round(mover, layout, registry, place, figures)
+            shutil.rmtree(place)
 
 
-def _measure(
-    mover: Mover,
-    layout: Path,
-    registry: Registry,
-    place: Path,
-    figures: dict[tuple[str, str], Figures],
-) -> None:
+def _round(mover: Mover, layout: Path, registry: Registry, place: Path, figures: Figures) -> None:
     reference = f"{registry.host}/bench:1"
-    scenarios = {
+    situations = {
         "push": mover.push(layout, reference),
-        "again": mover.push(layout, reference),
+        "push again": mover.push(layout, reference),
         "pull": mover.pull(reference, place / "pulled"),
     }
     environ = {"BUILDER_STORE": str(place / "store")}
-    for scenario, command in scenarios.items():
-        if not command:
-            continue
-        before = len(registry.requests())
-        took, peak = _timed(command, environ)
-        found = figures.setdefault((scenario, mover.name), Figures())
-        found.seconds.append(took)
-        found.megabytes.append(peak)
-        found.requests.append(len(registry.requests()) - before)
-
-
-def _timed(command: Sequence[str | Path], environ: dict[str, str]) -> tuple[float, float]:
-    """Seconds and the most megabytes of a command; of its largest process, when it has several."""
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(
-            list(map(str, command)),
-            env={**os.environ, **engines(), **environ},
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            said.seek(0)
-            sys.exit(f"{command}\n{said.read().decode()}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    for situation, command in situations.items():
+        if command:
+            before = len(registry.requests())
+            taken = timed(command, environ)
+            requests = len(registry.requests()) - before
+            figures.add("transfer", situation, mover.name, replace(taken, requests=requests))
 
 
 def _make_image(folder: Path) -> Path:
@@ -200,20 +158,5 @@ def _pull(name: str, directory: Path) -> None:
         in_parallel(add, blobs, stop=threading.Event())
 
 
-def _print(figures: dict[tuple[str, str], Figures], names: Sequence[str]) -> None:
-    print(f"{'':8} {'':8} {'seconds':>8} {'ratio':>6} {'MB':>6} {'requests':>9}")
-    for scenario in ("push", "again", "pull"):
-        ours = statistics.median(figures[scenario, names[0]].seconds)
-        for name in names:
-            if found := figures.get((scenario, name)):
-                took = statistics.median(found.seconds)
-                peak, asked = max(found.megabytes), max(found.requests)
-                ratio = took / ours
-                print(f"{scenario:8} {name:8} {took:8.2f} {ratio:6.2f} {peak:6.0f} {asked:9}")
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--pull"]:
-        _pull(sys.argv[2], Path(sys.argv[3]))
-    else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    _pull(sys.argv[1], Path(sys.argv[2]))

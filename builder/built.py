@@ -1,0 +1,118 @@
+"""What was built before: whole images, and the parts of one that another shares.
+
+Keys are of digests and choices alone. A build backend may look at any variable of the environment,
+so what was built by one is found again only where all variables are the same; ``uv_build``, which
+comes with uv, looks at none.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from builder.errors import BuilderError
+from builder.oci.descriptor import Descriptor
+from builder.oci.document import canonical_json
+from builder.oci.image import Image
+from builder.oci.image_config import parse_image_config
+from builder.oci.manifest import parse_manifest
+from builder.plan import PROJECT, Application, BuildPlan
+from builder.project.uv import uv_configuration
+from builder.store.packing import stored_layer
+from layers.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.planning import Planned
+    from builder.store.layout import Store
+
+_BUILT = "built"
+_PASSING = ("BUILDER_", "PWD", "OLDPWD", "SHLVL")
+"""Beginnings of variables' names: our own, whose settings are in the plan, and a shell's."""
+_INDIFFERENT = "uv_build"
+
+
+def image_key(planned: Planned, interpreter: str) -> str:
+    """What a whole image is kept under.
+
+    Args:
+        planned: the image.
+        interpreter: what the Python that installs and compiles says of its version.
+    """
+    plan = str(planned.plan.key)
+    return _key({"plan": plan, **_around(planned.app, interpreter), **_seen(planned.app)})
+
+
+def part_key(planned: Planned, name: str, interpreter: str) -> str:
+    """What the layers of one name are kept under; the arguments are as for ``image_key``."""
+    key = str(planned.plan.layer(name).key)
+    seen = _seen(planned.app) if name == PROJECT else {}
+    return _key({"layer": key, **_around(planned.app, interpreter), **seen})
+
+
+def _key(inputs: Mapping[str, object]) -> str:
+    return str(Digest.of(canonical_json(inputs)))
+
+
+def _around(app: Application, interpreter: str) -> dict[str, object]:
+    uv = str(uv_configuration(app.lock.directory, os.environ))
+    return {"interpreter": interpreter, "uv": uv}
+
+
+def _seen(app: Application) -> dict[str, object]:
+    """The variables that what builds the project may look at."""
+    alone = set(app.lock.local_paths) <= {app.pyproject.directory}
+    if alone and (not app.pyproject.is_package or app.pyproject.backend == _INDIFFERENT):
+        return {}
+    environ = os.environ.items()
+    return {"environ": {n: v for n, v in environ if n != "_" and not n.startswith(_PASSING)}}
+
+
+def find_built(planned: Planned, interpreter: str, store: Store) -> Image | None:
+    """The image that ``build`` would give, when it did so before and all of it is in the store.
+
+    Args:
+        planned: the image.
+        interpreter: as for ``image_key``.
+        store: where it would be.
+    """
+    fact = store.fact(_BUILT, image_key(planned, interpreter)) or {}
+    try:
+        manifest = Descriptor.parse(fact.get("manifest"), "remembered image")
+        document = parse_manifest(store.read(manifest), manifest.media_type)
+        config = parse_image_config(store.read(document.value.config))
+        inherited = planned.base.image.layers
+        pairs = zip(document.value.layers, config.value.diff_ids, strict=True)
+        added = [stored_layer(*pair, store) for pair in pairs][len(inherited) :]
+        image = Image(document, config, (*inherited, *added))
+        if not all(store.has(Descriptor.of_layer(layer)) for layer in added):
+            return None
+    except (BuilderError, ValueError):
+        # Whatever is wrong with what was kept, building again puts it right.
+        return None
+    return image
+
+
+def remember_built(image: Image, planned: Planned, interpreter: str, store: Store) -> None:
+    """Let ``find_built`` find an image.
+
+    Never one with distributions that were built here: what made them is not in the plan.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    fact: dict[str, object] = {"manifest": image.descriptor.to_json()}
+    store.remember(_BUILT, image_key(planned, interpreter), fact)
+
+
+def keep(image: Image, plan: BuildPlan, store: Store) -> None:
+    """Put an image's documents into the store, and name it.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    store.put(image.config.raw)
+    store.put(image.manifest.raw)
+    for name in plan.names:
+        store.tag(name.local, image.descriptor)
