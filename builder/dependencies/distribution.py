@@ -38,7 +38,8 @@ class Distribution:
         files: at their places in the image, by path.
         hashes: of those files that RECORD has a hash of, by path, as it has them.
         unhashed: hashes of those files that RECORD has no good one of, by path; not of RECORD.
-        lost: paths that RECORD lists, and that another distribution's file stands at.
+        lost: paths that RECORD lists, and that another distribution's file stands at, with the
+            hashes that it has of them.
         gone: paths that RECORD has a hash of, and nothing stands at.
     """
 
@@ -49,7 +50,7 @@ class Distribution:
     files: tuple[FileEntry | SymlinkEntry, ...]
     hashes: Mapping[str, str]
     unhashed: Mapping[str, str]
-    lost: tuple[str, ...]
+    lost: Mapping[str, str]
     gone: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -92,7 +93,7 @@ class Distribution:
             "info": self.info,
             "record": str(self.record),
             "unhashed": dict(self.unhashed),
-            "lost": list(self.lost),
+            "lost": sorted(self.lost),
             "executable": executable,
             "links": links,
         }
@@ -239,6 +240,6 @@ def _distribution(
             if path != record.path and not record.hashes[path].startswith(_TRUSTED)
             if isinstance(entry := files[path], FileEntry)
         },
-        lost=tuple(sorted(path for path in record.hashes if owners[path] != info)),
+        lost={path: found for path, found in record.hashes.items() if owners[path] != info},
         gone=record.gone,
     )

@@ -54,6 +54,22 @@ class Environment:
         counts = Counter(path for paths in claims for path in paths)
         return any(count > 1 for count in counts.values())
 
+    @property
+    def contested(self) -> list[str]:
+        """Names of installed distributions that would have another file at the same path."""
+        owners = {
+            path: (each.name, digest)
+            for each in self.installed
+            for path, digest in each.hashes.items()
+        }
+        names: set[str] = set()
+        for loser in self.installed:
+            for path, wanted in loser.lost.items():
+                owner, digest = owners.get(path, (loser.name, wanted))
+                if digest != wanted:
+                    names |= {owner, loser.name}
+        return sorted(names)
+
 
 def read_environment(
     packer: Packer, staged: Path, known: Mapping[str, Packed] | None = None

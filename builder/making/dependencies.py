@@ -59,6 +59,12 @@ def _third_party(work: Work, uv: Uv) -> _ThirdParty:
     environment = read_environment(packer, venv, known)
     if environment.has_clash:
         environment = read_environment(packer, uv.installer.sync(THIRD_PARTY))
+    if contested := environment.contested:
+        # uv installs several at a time, and whoever comes last has the path: it shall be the same
+        # one every time.
+        for name in contested:
+            uv.installer.reinstall(THIRD_PARTY, name)
+        environment = read_environment(packer, venv)
     here = built_here(app.lock, environment.staged)
     return _ThirdParty(
         packer=packer,

@@ -128,6 +128,14 @@ class Installer:
         ]
         self._sync(which, *again)
 
+    def reinstall(self, which: str, name: str) -> None:
+        """Install a distribution once more, over whatever stands at its paths.
+
+        Raises:
+            InstallError: uv failed.
+        """
+        self._sync(which, f"--reinstall-package={name}")
+
     def venv(self, which: str) -> Path:
         """Where an environment is, or would be."""
         return self._into / which.strip("-")

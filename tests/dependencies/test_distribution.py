@@ -59,7 +59,7 @@ def test_a_path_of_two_belongs_to_the_one_whose_file_is_there() -> None:
     two = installed("b-second", {"LICENSE": b"two", "b.py": b"B"})
     found, rest = divided(*one[1:], *two)
     assert f"{SITE}/LICENSE" in [f.path for f in found["b-second"].files]
-    assert found["a-first"].lost == (f"{SITE}/LICENSE",)
+    assert found["a-first"].lost == {f"{SITE}/LICENSE": hashed(b"one")}
     assert rest == []
 
 
@@ -67,8 +67,8 @@ def test_of_two_with_the_same_file_the_first_has_it() -> None:
     shared = {"space/__init__.py": b""}
     entries = {e.path: e for e in (*installed("b", shared), *installed("a", shared))}
     found, _ = divided(*entries.values())
-    assert found["b"].lost == (f"{SITE}/space/__init__.py",)
-    assert found["a"].lost == ()
+    assert found["b"].lost == {f"{SITE}/space/__init__.py": hashed(b"")}
+    assert found["a"].lost == {}
 
 
 def test_what_record_has_no_good_hash_of_counts_itself() -> None:
