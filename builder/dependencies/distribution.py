@@ -70,6 +70,15 @@ class Distribution:
             if isinstance(file, FileEntry) and file.path.endswith(".py")
         )
 
+    @property
+    def as_published(self) -> set[str]:
+        """Paths of the files that installing leaves as they are in the wheel.
+
+        Scripts and what is in ``dist-info`` may be the installer's own.
+        """
+        metadata = f"/site-packages/{self.info}/"
+        return {path for path in self.hashes if "/site-packages/" in path and metadata not in path}
+
     def first_change(self) -> str | None:
         """The path of a file that is not as RECORD says; None when there is none.
 

@@ -143,7 +143,8 @@ class _Work:
             self._join(task)
             return
         honest = not any(map(self._is_lying, task))
-        packed = self._packer.pack(task, self._environment.staged, keep=honest)
+        published = self._order.locked if honest else ()
+        packed = self._packer.pack(task, self._environment.staged, keep=honest, published=published)
         for number in self._settle(packed):
             self._join(number)
 

@@ -1,6 +1,6 @@
 """Distributions, each packed once per machine: compiled, put into a tar, compressed and kept."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +89,12 @@ class Packer:
             return None
 
     def pack(
-        self, chunk: Sequence[Distribution], staged: Path, *, keep: bool = True
+        self,
+        chunk: Sequence[Distribution],
+        staged: Path,
+        *,
+        keep: bool = True,
+        published: Container[str] = (),
     ) -> list[Packed]:
         """Compile distributions together, and pack each.
 
@@ -98,6 +103,7 @@ class Packer:
             staged: the environment that they were installed in.
             keep: whether what was packed may be found again: not when files are others than
                 RECORD says, as keys rest on it.
+            published: names of distributions that nobody built on this machine.
 
         Raises:
             InstallError: a file names the staging path, or the compiler failed.
@@ -105,7 +111,15 @@ class Packer:
             StoreError: the store cannot be written.
         """
         names = ", ".join(map(str, chunk))
-        contents = [relocated(d.files, staged, self.place) for d in chunk]
+        contents = [
+            relocated(
+                distribution.files,
+                staged,
+                self.place,
+                published=distribution.as_published if distribution.name in published else (),
+            )
+            for distribution in chunk
+        ]
         with span(self.events, f"compile {names}"):
             compiled = self.compiler.bytecode(*contents, processes=1)
         packed = []

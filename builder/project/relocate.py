@@ -11,7 +11,7 @@ import io
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,12 @@ def staged_entries(staged: Path, place: VenvPlace) -> list[Entry]:
 
 
 def relocated(
-    entries: Iterable[Entry], staged: Path, place: VenvPlace, *, own: bool = False
+    entries: Iterable[Entry],
+    staged: Path,
+    place: VenvPlace,
+    *,
+    own: bool = False,
+    published: Container[str] = (),
 ) -> list[Entry]:
     """Entries of a staged environment as they stand in the image.
 
@@ -92,6 +97,8 @@ def relocated(
         staged: the environment.
         place: where it goes.
         own: whether it holds the project's own packages; what helps is something else then.
+        published: paths of files that are known to be as somebody published them: no need to look
+            whether they name a place on this machine.
 
     Raises:
         InstallError: a file names the staging path, so it would be broken in the image, or a
@@ -103,7 +110,8 @@ def relocated(
     scripts = _scripts(files, place)
     renewed = scripts | _records(files, scripts)
     found = [renewed.get(entry.path, entry) for entry in entries]
-    _refuse_staging_path(found, staged, _OWN_HINT if own else _FOREIGN_HINT)
+    doubtful = (entry for entry in found if entry.path not in published or entry.path in renewed)
+    _refuse_staging_path(doubtful, staged, _OWN_HINT if own else _FOREIGN_HINT)
     return found
 
 

@@ -201,6 +201,16 @@ def test_nothing_installed_is_an_environment_all_the_same(making: Maker) -> None
     assert {"app/.venv/bin/python", "app/.venv/pyvenv.cfg"} <= members(contents).keys()
 
 
+@pytest.mark.parametrize("path", ["bad-1.0.dist-info/where", "../../../bin/bad"])
+def test_what_an_installer_may_have_written_is_looked_at_in_what_was_published(
+    path: str, making: Maker
+) -> None:
+    build = making(locked={"bad": "key"})
+    text = f"PLACE = {str(build.directory)!r}\n".encode()
+    with pytest.raises(InstallError, match="names the directory it was installed in"):
+        build.make({"bad-1.0": {path: text}})
+
+
 def test_a_file_that_names_the_staging_directory_is_refused(making: Maker) -> None:
     build = making()
     text = f"PLACE = {str(build.directory)!r}\n".encode()
