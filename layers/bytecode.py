@@ -13,6 +13,8 @@ line for each path.
   library one file in five hundred came out differently in another order. So each batch is compiled
   in a child that is forked from a process that has compiled nothing: the bytes of a file depend on
   its batch alone, never on how many there are, in what order or in how many processes.
+* Nor do they depend on what the interpreter has loaded by then, which differs between machines: in
+  some the standard library is frozen. Whatever strings it holds, all of them are held here too.
 """
 
 import codecs
@@ -20,6 +22,10 @@ import importlib.util
 import marshal
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
 
 _UNCHECKED_HASH = 0b01
 _JOB = 3
@@ -56,11 +62,30 @@ def compile_file(source: str, image_path: str, result: str) -> bool:
         code = compile(data, image_path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+    held = _strings(code)
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH.to_bytes(4, "little")
     os.makedirs(os.path.dirname(result), exist_ok=True)  # noqa: PTH103, PTH120
     with open(result, "wb") as file:  # noqa: PTH123
         file.write(header + importlib.util.source_hash(data) + marshal.dumps(code))
+    del held
     return True
+
+
+def _strings(code: "CodeType") -> list[str]:
+    """Every string of a code object, held once more: marshal marks what somebody else holds."""
+    found: list[str] = []
+    left: list[object] = [code]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, tuple | frozenset):
+            left.extend(item)
+        elif isinstance(item, type(code)):
+            found += (*item.co_names, *item.co_varnames, *item.co_freevars, *item.co_cellvars)
+            found += (item.co_name, item.co_qualname, item.co_filename)
+            left.extend(item.co_consts)
+    return found
 
 
 def compile_batch(texts: list[str]) -> None:
@@ -94,6 +119,9 @@ def compile_batch(texts: list[str]) -> None:
 def main() -> None:
     """Compile the batches on standard input."""
     sys.setrecursionlimit(10_000)
+    for number in range(256):
+        # There is one string of each such character; marshal tells whether somebody interned it.
+        sys.intern(chr(number))
     for line in sys.stdin:
         compile_batch(from_line(line))
 

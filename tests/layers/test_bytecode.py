@@ -132,6 +132,31 @@ def test_what_was_compiled_before_does_not_matter(source: str, tmp_path: Path) -
     assert alone.read_bytes() == after.read_bytes()
 
 
+@pytest.mark.parametrize("frozen", ["on", "off"])
+def test_what_the_interpreter_has_loaded_does_not_matter(frozen: str, tmp_path: Path) -> None:
+    source, alone, after = tmp_path / "m.py", tmp_path / "alone.pyc", tmp_path / "after.pyc"
+    source.write_text(
+        "from os import path\ndef getaddrinfo(Decimal, *, headers='*'):\n"
+        "    return [Decimal.quantize, 'not a name', '/', {'status', 'reason'}, headers]\n"
+    )
+    assert compile_elsewhere([(source, "/app/m.py", alone)]) == []
+    loading = (
+        "import sys, runpy, decimal, http.client, socket, argparse, unittest.mock\n"
+        "held = [sys.intern(text) for text in ('not a name', '*', 'reason')]\n"
+        "runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
+    subprocess.run(
+        [
+            *(sys.executable, "-I", f"-Xfrozen_modules={frozen}", "-Wignore", "-Xutf8"),
+            *("-c", loading, layers.bytecode.__file__),
+        ],
+        input=to_line([str(source), "/app/m.py", str(after)]) + "\n",
+        text=True,
+        check=True,
+    )
+    assert alone.read_bytes() == after.read_bytes()
+
+
 def test_a_header_says_unchecked_hash(tmp_path: Path) -> None:
     source = tmp_path / "m.py"
     source.write_bytes(b"x = 1\n")
