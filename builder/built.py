@@ -17,7 +17,7 @@ from builder.oci.image import Image
 from builder.oci.image_config import parse_image_config
 from builder.oci.manifest import parse_manifest
 from builder.plan import PROJECT, Application, BuildPlan
-from builder.project.uv import uv_configuration
+from builder.project.uv_configuration import UvConfiguration
 from builder.store.packing import stored_layer
 from layers.digest import Digest
 
@@ -56,8 +56,12 @@ def _key(inputs: Mapping[str, object]) -> str:
 
 
 def _around(app: Application, interpreter: str) -> dict[str, object]:
-    uv = str(uv_configuration(app.lock.directory, os.environ))
-    return {"interpreter": interpreter, "uv": uv}
+    return {"interpreter": interpreter, "uv": str(configuration_of(app).digest)}
+
+
+def configuration_of(app: Application) -> UvConfiguration:
+    """What uv is told beside the project and its lock."""
+    return UvConfiguration.read(app.lock.directory, app.pyproject.directory, os.environ)
 
 
 def _seen(app: Application) -> dict[str, object]:

@@ -98,6 +98,11 @@ def end_children() -> None:
     download would keep us here until its end.
     """
     _ending.set()
+    stop_children()
+
+
+def stop_children() -> None:
+    """Ask every program that ``run`` waits for to end; others may be started afterwards."""
     for process in list(_children):
         _terminate(process.pid)
 

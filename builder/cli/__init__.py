@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     type _Command = Callable[[argparse.Namespace, Console], int]
 
 _INTERRUPTED = 130
-_CANCELS = (signal.SIGINT, signal.SIGTERM)
+_CANCELS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_AGAIN_SECONDS = 0.3
+_told: list[int] = []
+"""The signals that told us to end."""
 _SPACE = "free some space; temporary files go where TMPDIR says, the store where BUILDER_STORE says"
 # What the operating system may refuse anywhere, through no fault of ours.
 _MACHINE = {
@@ -53,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _run(parsed(argv))
     except KeyboardInterrupt:
+        for number in _CANCELS:
+            signal.signal(number, signal.SIG_IGN)
         from builder.cli.console import Console
 
         Console(sys.stderr).interrupted()
@@ -67,6 +72,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code = _command(_traced(options) or options.command)(options, console)
     except BuilderError as error:
+        if _told:
+            # What failed is most likely a program that was told to end as we were.
+            raise KeyboardInterrupt from error
         console.error(error)
         return exit_code(error)
     except Exception as error:  # noqa: BLE001 - the last resort: what arrives here is a bug
@@ -103,10 +111,13 @@ def _command(name: str) -> "_Command":
     return command
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, _frame: FrameType | None) -> None:
     # Once is enough: wrappers repeat the signal, and cleaning up must not be interrupted.
-    for number in _CANCELS:
-        signal.signal(number, signal.SIG_IGN)
+    if isinstance(sys.exception(), KeyboardInterrupt):
+        return
+    _told.append(number)
+    # Python drops what is raised while it takes an object apart, so it is raised until it is heard.
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
     # Not imported here: the signal may have come in the middle of that very import.
     if end_children := getattr(sys.modules.get("builder.process"), "end_children", None):
         end_children()

@@ -9,8 +9,9 @@ import csv
 import io
 import posixpath
 from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -129,6 +130,7 @@ def distributions(
     files = {e.path: e for e in entries if isinstance(e, FileEntry | SymlinkEntry)}
     records = _records(files, site_packages)
     owners = _owners(records, files)
+    files |= {path: _as_shared(files[path]) for path in _shared(records)}
     found = [_distribution(info, record, files, owners) for info, record in records.items()]
     rest = [entry for path, entry in files.items() if path not in owners]
     return sorted(found, key=lambda distribution: (distribution.name, distribution.info)), rest
@@ -199,6 +201,19 @@ def _owners(
         path: infos[0] if len(infos) == 1 else _rightful(path, infos, records, files[path])
         for path, infos in claims.items()
     }
+
+
+def _shared(records: Mapping[str, _Record]) -> set[str]:
+    """Paths that several list."""
+    counts = Counter(path for record in records.values() for path in record.hashes)
+    return {path for path, count in counts.items() if count > 1}
+
+
+def _as_shared(entry: FileEntry | SymlinkEntry) -> FileEntry | SymlinkEntry:
+    """With the usual mode of its place: RECORD does not say whose mode it is that is there."""
+    if isinstance(entry, SymlinkEntry):
+        return entry
+    return replace(entry, mode=0o755 if entry.path.rpartition("/")[0].endswith("/bin") else 0o644)
 
 
 def _rightful(path: str, infos: Sequence[str], records: Mapping[str, _Record], entry: Entry) -> str:

@@ -57,17 +57,13 @@ class Environment:
     @property
     def contested(self) -> list[str]:
         """Names of installed distributions that would have another file at the same path."""
-        owners = {
-            path: (each.name, digest)
-            for each in self.installed
-            for path, digest in each.hashes.items()
-        }
+        owners = {file.path: each for each in self.installed for file in each.files}
         names: set[str] = set()
         for loser in self.installed:
             for path, wanted in loser.lost.items():
-                owner, digest = owners.get(path, (loser.name, wanted))
-                if digest != wanted:
-                    names |= {owner, loser.name}
+                owner = owners[path]
+                if not wanted or owner.hashes.get(path) != wanted:
+                    names |= {owner.name, loser.name}
         return sorted(names)
 
 

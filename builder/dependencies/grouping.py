@@ -2,7 +2,8 @@
 
 A layer is what registries and engines keep, send and skip as a whole, so a changed distribution
 costs the layer that it is in. Where a distribution goes depends on itself alone: nothing else moves
-when another one comes, goes or changes.
+when another one comes, goes or changes. Only where more than 64 would have layers of their own,
+which engines could not mount, the smallest of them are among the others.
 """
 
 import hashlib

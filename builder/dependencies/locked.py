@@ -31,7 +31,7 @@ def locked_keys(
         told: what uv is told beside the lock, as digests.
 
     Returns:
-        Those that have one entry in the lock; of several, uv chooses by markers.
+        Those that have one entry in the lock, with hashes; of several, uv chooses by markers.
     """
     entries: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for entry in lock.packages:
@@ -47,7 +47,7 @@ def locked_keys(
     return {
         name: str(Digest.of(canonical_json({"entry": found[0], "around": around})))
         for name, version in foreseen.items()
-        if len(found := entries.get((name, version), [])) == 1
+        if name not in lock.unhashed and len(found := entries.get((name, version), [])) == 1
     }
 
 

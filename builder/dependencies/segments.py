@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.contents import path_files
 from builder.dependencies.distribution import Distribution
+from builder.errors import BuilderError
 from builder.events import EventSink, span
 from builder.oci.descriptor import Descriptor
 from builder.oci.document import canonical_json
@@ -84,7 +85,7 @@ class Packer:
         fact = self.store.fact(_SEGMENT, key)
         try:
             return _from_fact(fact, self.store) if fact else None
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (BuilderError, LookupError, TypeError, ValueError, AttributeError):
             # Damaged, or of another version of this program: it is packed again.
             return None
 

@@ -1,11 +1,11 @@
 """The layers of third-party distributions: uv installs what was never packed here."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 
+from builder.built import configuration_of
 from builder.contents import Contents, ground
 from builder.dependencies.environment import Environment, read_environment
 from builder.dependencies.layers import Order, make_layers
@@ -15,9 +15,8 @@ from builder.events import Caution, step
 from builder.making.install import Uv
 from builder.making.work import Work, sizes
 from builder.plan import DEPENDENCIES
-from builder.project.install import THIRD_PARTY
+from builder.project.install import THIRD_PARTY, Installer
 from builder.project.local_builds import built_here
-from builder.project.uv import uv_configuration
 
 
 def begin_dependencies(work: Work, uv: Uv) -> Callable[[], Contents]:
@@ -34,6 +33,7 @@ class _ThirdParty:
     environment: Environment
     locked: Mapping[str, str]
     built_here: Sequence[str]
+    is_doubtful: bool
 
 
 def _third_party(work: Work, uv: Uv) -> _ThirdParty:
@@ -49,8 +49,11 @@ def _third_party(work: Work, uv: Uv) -> _ThirdParty:
         events=work.shop.events,
     )
     table = str(work.planned.plan.layer(DEPENDENCIES).inputs["tool.uv"])
-    told = (table, str(uv_configuration(app.lock.directory, os.environ)))
-    foreseen = uv.installer.foresee()
+    configuration = configuration_of(app)
+    told = (table, str(configuration.digest))
+    # What a wheel was built of although the lock offers one looks like the one that is offered.
+    is_doubtful = configuration.asks_for_builds or "no-binary" in str(app.pyproject.tool.get("uv"))
+    foreseen = None if is_doubtful else uv.installer.foresee()
     locked = locked_keys(app.lock, foreseen or {}, target, packer, told)
     known = find_locked(locked, packer)
     venv = uv.installer.venv(THIRD_PARTY)
@@ -59,11 +62,7 @@ def _third_party(work: Work, uv: Uv) -> _ThirdParty:
     environment = read_environment(packer, venv, known)
     if environment.has_clash:
         environment = read_environment(packer, uv.installer.sync(THIRD_PARTY))
-    if contested := environment.contested:
-        # uv installs several at a time, and whoever comes last has the path: it shall be the same
-        # one every time.
-        for name in contested:
-            uv.installer.reinstall(THIRD_PARTY, name)
+    if _settle(environment, uv.installer):
         environment = read_environment(packer, venv)
     here = built_here(app.lock, environment.staged)
     return _ThirdParty(
@@ -71,7 +70,24 @@ def _third_party(work: Work, uv: Uv) -> _ThirdParty:
         environment=environment,
         locked={name: key for name, key in locked.items() if name not in here},
         built_here=here,
+        is_doubtful=is_doubtful,
     )
+
+
+def _settle(environment: Environment, installer: Installer) -> bool:
+    """Let contested paths be the same distribution's every time; whether there are any.
+
+    uv installs several at a time, and whoever comes last has the path.
+    """
+    for name in environment.contested:
+        installer.reinstall(THIRD_PARTY, name)
+    return bool(environment.contested)
+
+
+def _mend(found: _ThirdParty, installer: Installer, changed: Mapping[str, str]) -> None:
+    installer.mend(THIRD_PARTY, changed)
+    environment = found.environment
+    _settle(read_environment(found.packer, environment.staged, environment.known), installer)
 
 
 def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Contents:
@@ -86,13 +102,15 @@ def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Content
         order = Order(
             choice=app.settings.layers,
             known=ground(app, work.base, work.place),
-            mend=partial(uv.installer.mend, THIRD_PARTY),
+            mend=partial(_mend, found, uv.installer),
             finished=work.finished,
             locked=found.locked,
         )
         contents = make_layers(found.packer, found.environment, order)
         done.detail = sizes(contents)
-    return replace(contents, is_repeatable=contents.is_repeatable and not found.built_here)
+    # What was built here rests on this machine, and what has no hash may be another thing tomorrow.
+    is_repeatable = not (found.built_here or found.is_doubtful or app.lock.unhashed)
+    return replace(contents, is_repeatable=contents.is_repeatable and is_repeatable)
 
 
 def _made_here(names: Sequence[str]) -> Caution:

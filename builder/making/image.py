@@ -55,7 +55,9 @@ def make_image(
     check_application(planned.app.settings, entries, work.place.site_packages)
     if not_python := [path for part in parts for path in part.not_python]:
         minor = planned.target.python.minor
-        shop.events(Caution(f"no Python {minor}: {', '.join(sorted(not_python))}"))
+        shop.events(
+            Caution(f"not Python {minor}, so without bytecode: {', '.join(sorted(not_python))}")
+        )
     with step(shop.events, "config and manifest") as done:
         layers = [*system, *(layer for part in parts for layer in part.layers)]
         image = assemble(planned.plan, planned.base, layers)

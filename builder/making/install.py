@@ -5,14 +5,18 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from builder.built import configuration_of
 from builder.errors import InstallError
 from builder.making.work import Work
+from builder.plan import PROJECT
+from builder.process import stop_children
 from builder.project.compile import Compiler
 from builder.project.install import Installation, Installer
 from builder.project.lock_check import lock_question
 from builder.store.layout import Store
+from layers.digest import Digest
 
 _LOCK_FITS = "lock-fits"
 _NO_SPACE = os.strerror(errno.ENOSPC)
@@ -29,10 +33,8 @@ class Uv:
 
     def result[T](self, installed: Future[T]) -> T:
         """What was installed; a lock that does not fit is told before all else."""
-        try:
-            return installed.result()
-        finally:
-            self.lock_fits.result()
+        self.lock_fits.result()
+        return installed.result()
 
 
 @contextmanager
@@ -54,7 +56,12 @@ def installing(work: Work) -> Iterator[Uv]:
             scratch=staging / "bytecode",
         )
         lock_fits = pool.submit(_check_lock, work, installer)
-        yield Uv(installer=installer, compiler=compiler, pool=pool, lock_fits=lock_fits)
+        try:
+            yield Uv(installer=installer, compiler=compiler, pool=pool, lock_fits=lock_fits)
+        except BaseException:
+            # Whoever failed does not wait for what the others would have installed.
+            stop_children()
+            raise
 
 
 def _installation(work: Work) -> Installation:
@@ -68,13 +75,21 @@ def _installation(work: Work) -> Installation:
         interpreter=work.interpreter.path,
         # Not before 1980, where zip and so every wheel begins.
         environ={"SOURCE_DATE_EPOCH": str(max(app.revision.seconds, 315_532_800))},
+        uv_toml=configuration_of(app).above or "",
+        planned=Digest(str(work.planned.plan.layer(PROJECT).inputs["source"])),
     )
 
 
 def _check_lock(work: Work, installer: Installer) -> None:
     """Have uv compare lock and project, unless it did so with the same before."""
     app, store = work.planned.app, work.shop.store
-    question = lock_question(app.lock, app.pyproject, work.interpreter.version)
+    question = lock_question(
+        replace(app.lock, path=installer.lock),
+        replace(app.pyproject, path=installer.project / "pyproject.toml"),
+        interpreter=work.interpreter.version,
+        told=str(configuration_of(app).digest),
+        environ=os.environ,
+    )
     if question and store.fact(_LOCK_FITS, str(question)) is not None:
         return
     installer.check_lock()

@@ -28,7 +28,7 @@ def begin_project(work: Work, uv: Uv) -> Callable[[], Contents]:
 def _project(work: Work, uv: Uv, installed: Future[Path]) -> Contents:
     app, events = work.planned.app, work.shop.events
     with step(events, PROJECT) as done:
-        own = Own(venv=uv.result(installed), project=uv.installer.project)
+        own = Own(venv=uv.result(installed), project=uv.installer.source)
         store = work.shop.store
         contents = project_layer(app, work.base, work.place, own, compiler=uv.compiler, store=store)
         done.detail = sizes(contents)

@@ -1,6 +1,5 @@
 """Bytecode for what is installed: ``layers.bytecode`` run by the target's interpreter."""
 
-import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import InstallError
+from builder.parallel import cores
 from builder.process import CommandRunner
 from builder.target import Python
 from layers import bytecode
@@ -79,7 +79,7 @@ class Compiler:
             found = self._sources(list(group))
             sources |= found
             batches += _batches(found, self._scratch)
-        not_python = self._compile(batches, processes or len(os.sched_getaffinity(0)))
+        not_python = self._compile(batches, processes or cores())
         compiled: dict[str, FileEntry] = {}
         for pyc, source in sources.items():
             result = self._scratch / pyc

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.errors import ContentError
 from builder.events import Caution, EventSink
 from builder.oci.platform import Platform
 from builder.process import CommandRunner
@@ -18,6 +19,7 @@ from builder.project.source import Source
 from builder.project.uv import Uv
 from builder.settings import Settings
 from builder.target import Target
+from layers.digest import Digest
 
 THIRD_PARTY = "--no-install-local"
 """uv's flag for every distribution that comes from elsewhere."""
@@ -27,7 +29,13 @@ OWN = "--only-install-local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What to install, and for what; ``environ`` is for builds, SOURCE_DATE_EPOCH above all."""
+    """What to install, and for what.
+
+    Attributes:
+        environ: for builds, SOURCE_DATE_EPOCH above all.
+        planned: the ``source_digest`` that the copy must have.
+        uv_toml: what uv is told by a file above the project; there is none above the copy.
+    """
 
     pyproject: Pyproject
     lock: Lock
@@ -36,6 +44,8 @@ class Installation:
     target: Target
     interpreter: Path
     environ: Mapping[str, str]
+    planned: Digest | None = None
+    uv_toml: str = ""
 
 
 class Installer:
@@ -51,14 +61,17 @@ class Installer:
         events: hears when uv's cache had to be mended.
 
     Raises:
-        ContentError: the project cannot be copied.
+        ContentError: the project cannot be copied, or is not what was planned any more.
     """
 
     def __init__(
         self, installation: Installation, *, into: Path, run: CommandRunner, events: EventSink
     ) -> None:
         asked = installation
-        self.project = copy_for_build(asked.lock, asked.pyproject, asked.source, into / "project")
+        # What a build leaves in the copy that it runs in is no source of the application's.
+        self.source = self._copied(asked, into / "source")
+        self.project = self._copied(asked, into / "project")
+        (into / "uv.toml").write_text(asked.uv_toml)
         self._installation = asked
         self._into = into
         self._events = events
@@ -66,6 +79,18 @@ class Installer:
         self._uv = Uv(
             run, project=self.project, interpreter=asked.interpreter, settings=asked.settings
         )
+
+    def _copied(self, asked: Installation, into: Path) -> Path:
+        copy = copy_for_build(asked.lock, asked.pyproject, asked.source, into)
+        found = (copy.digest, _file(copy.lock), _file(copy.project / "pyproject.toml"))
+        planned = (asked.planned, asked.lock.digest, asked.pyproject.digest)
+        if any(wanted not in {None, got} for wanted, got in zip(planned, found, strict=True)):
+            raise ContentError(
+                f"{asked.pyproject.directory} changed while it was being built",
+                hint="build again when nothing writes into the project",
+            )
+        self.lock = copy.lock
+        return copy.project
 
     def check_lock(self) -> None:
         """Make sure that the lock fits ``pyproject.toml``.
@@ -149,6 +174,10 @@ class Installer:
         if which == OWN:
             environ = {**environ, **_compiler_flags(self._into / "project", environ)}
         self._uv.sync(self.venv(which), (*self._flags(which), *flags), target, environ)
+
+
+def _file(path: Path) -> Digest:
+    return Digest.of(path.read_bytes())
 
 
 def not_as_published(changed: Mapping[str, str]) -> Caution:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LOCAL_SOURCES = ("editable", "virtual", "directory", "path")
 _EDGES = ("dependencies", "optional-dependencies", "dev-dependencies")
 _KIND = "lock"
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same lock is summed up in another way than before."""
 
 type Table = Mapping[str, Any]
@@ -42,12 +42,14 @@ class Summary:
         local: paths of what is installed from this machine's disk, as they are written.
         wheel_directories: paths of directories that serve as package indexes, as they are written.
         without_wheels: as in ``Lock``.
+        unhashed: as in ``Lock``.
         third_party: as in ``Lock``.
     """
 
     local: tuple[str, ...]
     wheel_directories: tuple[str, ...]
     without_wheels: frozenset[str]
+    unhashed: frozenset[str]
     third_party: Digest
 
     @classmethod
@@ -69,6 +71,7 @@ class Summary:
                 for name, wheels in _wheels(foreign).items()
                 if not any(wheel.endswith("-any.whl") or "linux" in wheel for wheel in wheels)
             ),
+            unhashed=frozenset(p["name"] for p in foreign if not _is_hashed(p)),
             third_party=Digest.of(canonical_json({"packages": foreign, "wanted": edges})),
         )
 
@@ -82,6 +85,7 @@ class Summary:
                 local=tuple(map(str, fact["local"])),
                 wheel_directories=tuple(map(str, fact["wheel_directories"])),
                 without_wheels=frozenset(map(str, fact["without_wheels"])),
+                unhashed=frozenset(map(str, fact["unhashed"])),
                 third_party=Digest(fact["third_party"]),
             )
         except (LookupError, TypeError, LayerError):
@@ -94,6 +98,7 @@ class Summary:
             "local": list(self.local),
             "wheel_directories": list(self.wheel_directories),
             "without_wheels": sorted(self.without_wheels),
+            "unhashed": sorted(self.unhashed),
             "third_party": str(self.third_party),
         }
 
@@ -130,10 +135,12 @@ class Lock:
     Attributes:
         path: of the file.
         packages: the ``[[package]]`` tables.
+        digest: of the file, as it was read; None when it was not.
     """
 
     path: Path
     packages: Iterable[Table]
+    digest: Digest | None = None
 
     @property
     def directory(self) -> Path:
@@ -167,6 +174,15 @@ class Lock:
         return self._summary.without_wheels
 
     @property
+    def unhashed(self) -> frozenset[str]:
+        """Names of third-party packages of which the lock does not say what they contain.
+
+        Directories that serve as indexes, and some servers, give no hashes. What is installed of
+        such packages may be another thing next time.
+        """
+        return self._summary.unhashed
+
+    @property
     def third_party(self) -> Digest:
         """The identity of everything that is not local: a release of the project keeps it.
 
@@ -196,7 +212,8 @@ def read_lock(pyproject: Pyproject, facts: Facts | None = None) -> Lock:
     """
     path = _find(pyproject.directory)
     try:
-        packages = _packages(path.read_bytes(), facts)
+        raw = path.read_bytes()
+        packages = _packages(raw, facts)
     except OSError as error:
         raise LockError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -204,7 +221,7 @@ def read_lock(pyproject: Pyproject, facts: Facts | None = None) -> Lock:
             f"{path} is not a lock that uv wrote: {error}",
             hint=f"make it anew: rm {path} && uv lock --project {path.parent}",
         ) from None
-    lock = Lock(path=path, packages=packages)
+    lock = Lock(path=path, packages=packages, digest=Digest.of(raw))
     if lock.directory != pyproject.directory and pyproject.directory not in lock.local_paths:
         raise _none(pyproject.directory)  # a workspace that the project is excluded from
     return lock
@@ -269,6 +286,14 @@ def _is_workspace(directory: Path) -> bool:
 def _local_path(package: Table) -> str | None:
     source = package["source"]
     return next((str(source[kind]) for kind in _LOCAL_SOURCES if kind in source), None)
+
+
+def _is_hashed(package: Table) -> bool:
+    """Whether all that may be installed of a package has a hash; a commit is one."""
+    if "git" in package["source"]:
+        return True
+    found = [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+    return bool(found) and all(artifact.get("hash") for artifact in found)
 
 
 def _file_name(wheel: Table) -> str:

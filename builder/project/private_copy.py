@@ -7,19 +7,22 @@ the rules of ``build_rules`` keep out is not in the copy, so no wheel can smuggl
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.errors import ContentError, LockError
 from builder.project.build_rules import BuildRules, places
 from builder.project.source_index import SourceIndex
-from layers.digest import Digest
+from layers.digest import CHUNK, Digest, HashingWriter
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
 from layers.tree import content_hash, fingerprint, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from builder.project.facts import Facts
     from builder.project.lock import Lock
@@ -30,8 +33,23 @@ if TYPE_CHECKING:
 _UV_FILES = ("pyproject.toml", "uv.lock", "uv.toml", ".python-version")
 
 
-def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path) -> Path:
-    """Copy the lock and all local packages, and return where the project is in the copy.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A private copy.
+
+    Attributes:
+        project: where the project is in it.
+        lock: where the lock is.
+        digest: the ``source_digest`` of what was copied.
+    """
+
+    project: Path
+    lock: Path
+    digest: Digest
+
+
+def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path) -> Copy:
+    """Copy the lock and all local packages.
 
     Their places relative to each other stay, so relative paths between them hold.
 
@@ -39,19 +57,29 @@ def copy_for_build(lock: Lock, pyproject: Pyproject, source: Source, into: Path)
         ContentError: a file cannot be read, a link leads out, or a local package is not there.
         OSError: the copy cannot be written.
     """
-    from shutil import copyfile  # noqa: PLC0415 - it loads every kind of compression
-
-    trees = _trees(lock, pyproject)
-    common = _common(trees, lock)
+    common = _common(_trees(lock, pyproject), lock)
     into.mkdir(parents=True, exist_ok=True)
-    for entries in _walks(lock, pyproject, source, _text).values():
-        _write(entries, into)
-    for wanted in _uv_files(lock):
-        copied = into / wanted.relative_to(common)
+    hashes: dict[str, str] = {}
+    walks = _walks(lock, pyproject, source)
+    for tree, entries in walks.items():
+        hashes |= {
+            f"{tree}\0{path}": found
+            for path, found in _write(entries, into, tree.relative_to(common)).items()
+        }
+    for path, entries in _uv_walks(lock, walks).items():
+        copied = into / path.relative_to(common)
         if not copied.exists():
             copied.parent.mkdir(parents=True, exist_ok=True)
-            copyfile(wanted, copied)
-    return into / pyproject.directory.relative_to(common)
+            copied.write_bytes(path.read_bytes())
+        found = hashlib.sha256(copied.read_bytes()).hexdigest()
+        hashes |= {f"{path}\0{entry.path}": found for entry in entries}
+        walks[path] = entries
+    digest = _digest(pyproject, walks, lambda tree, entry: hashes[f"{tree}\0{entry.path}"])
+    return Copy(
+        project=into / pyproject.directory.relative_to(common),
+        lock=into / lock.path.relative_to(common),
+        digest=digest,
+    )
 
 
 def source_digest(
@@ -70,23 +98,41 @@ def source_digest(
         ContentError: a file cannot be read, changed while it was read, or is a link that leads out.
     """
     index = SourceIndex(facts, pyproject.directory) if facts else None
-    # As deep as in the copy, so links have the same room; names above a package do not matter.
-    walks = _walks(lock, pyproject, source, lambda inner: "/".join("-" for _ in inner.parts))
-    walks |= {path: walk(path, at="project") for path in _uv_files(lock) if path not in walks}
     hashed = index.hash if index else content_hash
-    lines = sorted(
-        f"{os.path.relpath(path, pyproject.directory)}\0{fingerprint(entries, hashed)}\n"
-        for path, entries in walks.items()
-    )
+    walks = _walks(lock, pyproject, source)
+    walks |= _uv_walks(lock, walks)
+    digest = _digest(pyproject, walks, lambda _, entry: hashed(entry))
     if index:
         index.save()
+    return digest
+
+
+def _digest(
+    pyproject: Pyproject,
+    walks: Mapping[Path, list[Entry]],
+    hashed: Callable[[Path, FileEntry], str],
+) -> Digest:
+    lines = sorted(
+        f"{os.path.relpath(tree, pyproject.directory)}\0"
+        f"{fingerprint(entries, partial(hashed, tree))}\0{_ignored(tree)}\n"
+        for tree, entries in walks.items()
+    )
     return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
-def _walks(
-    lock: Lock, pyproject: Pyproject, source: Source, at: Callable[[Path], str]
-) -> dict[Path, list[Entry]]:
-    """What is in each tree; ``at`` hears where it is in the directory that holds them all."""
+def _ignored(tree: Path) -> str:
+    """What decides over files that builds need and images do not; it may leave out itself."""
+    try:
+        return str(Digest.of((tree / ".dockerignore").read_bytes()))
+    except OSError:
+        return ""
+
+
+def _walks(lock: Lock, pyproject: Pyproject, source: Source) -> dict[Path, list[Entry]]:
+    """What is in each tree, as deep as in the copy, so links have the same room.
+
+    The names of the directories above a package do not matter, and are not there.
+    """
     trees = _trees(lock, pyproject)
     common = _common(trees, lock)
     known = places(lock.local_paths, lock.wheel_directories, source)
@@ -94,19 +140,20 @@ def _walks(
         # A tree may be reached by a link, which is not what is meant.
         tree: walk(
             Path(os.path.realpath(tree)),
-            at=at(tree.relative_to(common)),
+            at="/".join("-" for _ in tree.relative_to(common).parts),
             rules=BuildRules(tree, known, trees),
         )
         for tree in trees
     }
 
 
+def _uv_walks(lock: Lock, walks: Mapping[Path, object]) -> dict[Path, list[Entry]]:
+    """What uv reads beside the lock."""
+    return {path: walk(path, at="project") for path in _uv_files(lock) if path not in walks}
+
+
 def _common(trees: Iterable[Path], lock: Lock) -> Path:
     return Path(os.path.commonpath([*trees, lock.directory]))
-
-
-def _text(inner: Path) -> str:
-    return os.fsencode(inner).decode("utf-8", "surrogateescape") if inner.parts else ""
 
 
 def _trees(lock: Lock, pyproject: Pyproject) -> list[Path]:
@@ -128,12 +175,14 @@ def _outermost(paths: Iterable[Path]) -> list[Path]:
     return [p for p in resolved if not any(p.is_relative_to(q) and p != q for q in resolved)]
 
 
-def _write(entries: Iterable[Entry], into: Path) -> None:
-    from shutil import copyfileobj  # noqa: PLC0415 - as above
-
+def _write(entries: Iterable[Entry], into: Path, inner: Path) -> dict[str, str]:
+    """Write what a walk found into a directory of the copy; what its files hash to, by path."""
+    hashes = {}
     for entry in entries:
         # As bytes: the name stays what it is, whatever the locale makes of it.
-        path = os.path.join(os.fsencode(into), entry.path.encode("utf-8", "surrogateescape"))  # noqa: PTH118
+        below = entry.path.split("/")[len(inner.parts) :]
+        name = "/".join(below).encode("utf-8", "surrogateescape")
+        path = os.path.join(os.fsencode(into / inner), name) if name else os.fsencode(into / inner)  # noqa: PTH118
         match entry:
             case DirEntry():
                 os.makedirs(path, exist_ok=True)  # noqa: PTH103
@@ -141,8 +190,16 @@ def _write(entries: Iterable[Entry], into: Path) -> None:
                 os.symlink(entry.target.encode("utf-8", "surrogateescape"), path)  # noqa: PTH211
             case FileEntry():
                 os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-                with entry.content.open() as stream, open(path, "wb") as file:  # noqa: PTH123
-                    copyfileobj(stream, file)
-                os.chmod(path, entry.mode)  # noqa: PTH101
+                hashes[entry.path] = _copy(entry, path)
             case _:
                 raise ContentError(f"{entry.path} cannot be copied")
+    return hashes
+
+
+def _copy(entry: FileEntry, path: bytes) -> str:
+    with entry.content.open() as stream, open(path, "wb") as file:  # noqa: PTH123
+        writer = HashingWriter(file)
+        while data := stream.read(CHUNK):
+            writer.write(data)
+    os.chmod(path, entry.mode)  # noqa: PTH101
+    return writer.hexdigest

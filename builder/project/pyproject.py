@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import SettingsError
+from layers.digest import Digest
 
 # A table before what is in it.
 _KINDS: dict[str, type] = {
@@ -38,6 +39,7 @@ class Pyproject:
         tool: the ``[tool]`` table.
         is_package: whether uv builds and installs the project itself.
         backend: what builds it; empty when the file does not say.
+        digest: of the file, as it was read.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Pyproject:
     tool: Mapping[str, Any]
     is_package: bool
     backend: str = ""
+    digest: Digest | None = None
 
     @property
     def directory(self) -> Path:
@@ -71,7 +74,8 @@ def read_pyproject(project: Path) -> Pyproject:
         SettingsError: there is none, it is not TOML, or it has no ``[project]`` with a name.
     """
     path = project / "pyproject.toml"
-    document = _parse(path)
+    raw = _read(path)
+    document = _parse(path, raw)
     metadata = document.get("project")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         raise SettingsError(
@@ -90,6 +94,7 @@ def read_pyproject(project: Path) -> Pyproject:
         # uv's own rule: https://docs.astral.sh/uv/concepts/projects/config/#build-systems
         is_package=uv.get("package", "build-system" in document),
         backend=document.get("build-system", {}).get("build-backend", ""),
+        digest=Digest.of(raw),
     )
 
 
@@ -107,9 +112,9 @@ def _check_kinds(path: Path, document: Mapping[str, Any]) -> None:
             raise SettingsError(f"{path}: {place}: got {value!r}; expected {expected}")
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         there = path.parent.is_dir()
         raise SettingsError(
@@ -118,5 +123,10 @@ def _parse(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
     except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None

@@ -9,13 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from builder.errors import InstallError, LockError
-from builder.oci.document import canonical_json
 from builder.process import CommandRunner, Completed
 from builder.settings import Settings
 from builder.target import Libc, Target
-from layers.digest import Digest
 
-_CHOOSING = ("UV_NO_BINARY_PACKAGE", "UV_NO_BUILD_PACKAGE")
 _STALE = "needs to be updated"
 _WRONG_PYTHON = "incompatible with the project's Python requirement"
 # The levels that uv knows: https://docs.astral.sh/uv/reference/cli/#uv-sync--python-platform
@@ -205,31 +202,6 @@ class Uv:
     def _call(self, *arguments: str, environ: Mapping[str, str]) -> Completed:
         argv = [uv_binary(), *arguments]
         return self._run(argv, cwd=self._project, environ={**_HOUSE, **environ})
-
-
-def uv_configuration(directory: Path, environ: Mapping[str, str]) -> Digest:
-    """What decides, beside project and lock, whether uv takes a wheel or builds one.
-
-    Args:
-        directory: of the lock.
-        environ: says where the user's settings are, and may choose itself.
-
-    https://docs.astral.sh/uv/concepts/configuration-files/
-    """
-    user = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
-    system = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
-    named = [environ["UV_CONFIG_FILE"]] if environ.get("UV_CONFIG_FILE") else []
-    places = [str(directory), *(f"{place}/uv" for place in (user, *system, "/etc"))]
-    told = {name: environ[name] for name in _CHOOSING if name in environ}
-    files = [*named, *(f"{place}/uv.toml" for place in places)]
-    return Digest.of(canonical_json({"told": told, "files": list(map(_text, files))}))
-
-
-def _text(path: str) -> str | None:
-    try:
-        return Path(path).read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return None
 
 
 def python_platform(target: Target) -> str:

@@ -12,12 +12,15 @@ _MAX_SIZE = "BUILDER_STORE_MAX_SIZE"
 
 
 def parse_size(text: str, what: str) -> int:
-    """Bytes: ``5GB``, ``500 MB``, ``1.5GiB``, ``100000``; decimal units unless there is an i.
+    """Bytes: ``5GB``, ``500 MB``, ``1.5GiB``, ``0``; decimal units unless there is an i.
+
+    A number alone is none: who forgets the unit does not mean bytes.
 
     Raises:
         SettingsError: it is none; ``what`` says whose it is.
     """
-    if found := re.fullmatch(_SIZE, text.strip()):
+    found = re.fullmatch(_SIZE, text.strip())
+    if found and (not text.strip()[-1].isdecimal() or float(found[1]) == 0):
         power = "kmgt".index(found[2].lower()) + 1 if found[2] else 0
         return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
     raise SettingsError(f"{what} is {text!r}; expected a size", hint="such as 5GB, 500MB or 2GiB")

@@ -28,5 +28,8 @@ class VerifiedFile(VerifyingReader):
         try:
             return super().read(size)
         except LayerError as error:
-            hint = f"remove {self._name}; the next build brings it again"
+            hint = (
+                f"remove {self._name}; the next build brings it again; "
+                "python -m builder cache verify finds what else is damaged"
+            )
             raise LayerError(error.message, hint=hint) from None

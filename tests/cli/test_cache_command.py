@@ -242,7 +242,7 @@ def test_a_build_keeps_the_store_within_its_bound(place: Place) -> None:
     old = image(layout, "localhost/old:1", b"old" * 100_000)
     used(blob_path(layout, old), LONG_AGO)
     bound = sum((layout.root / "blobs" / "sha256" / name).stat().st_size for name in blobs(layout))
-    done = place.build(BUILDER_STORE_MAX_SIZE=str(bound - 100_000))
+    done = place.build(BUILDER_STORE_MAX_SIZE=f"{bound - 100_000}B")
     assert "removed from the store" in done.stderr
     assert "localhost/old:1" not in names(layout)
     assert not layout.has(old)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -178,6 +179,35 @@ def test_told_twice(heavy: Place) -> None:
             running.ctrl_c()
             time.sleep(0.001)
         assert running.ended(130).count("interrupted") == 1
+
+
+UNHEARD = """
+import os, signal, sys, time
+import builder.cli
+
+class Loud:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+def command(*_):
+    Loud()
+    time.sleep(20)
+
+builder.cli._command = lambda name: command
+sys.argv = ["builder", "build"]
+builder.cli.run()
+"""
+
+
+def test_while_python_takes_an_object_apart() -> None:
+    """What is raised then is dropped, so it is raised again."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNHEARD], capture_output=True, text=True, check=False, timeout=15
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith(INTERRUPTED)
 
 
 def _shim(directory: Path) -> dict[str, str]:

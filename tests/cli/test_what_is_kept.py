@@ -1,6 +1,8 @@
 """What a build takes from those before it, told by the programs that it starts."""
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +26,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_project(
         directory, project='dependencies = ["first", "second"]', tables=TABLES + _FOUND_LINKS
     )
-    lock(directory)
+    lock_with_hashes(directory)
     return directory
+
+
+def lock_with_hashes(project: Path, *flags: str) -> None:
+    """``uv lock``, with the hashes that an index gives and a directory does not."""
+    lock(project, *flags)
+    path = project / "uv.lock"
+
+    def hashed(found: re.Match[str]) -> str:
+        digest = hashlib.sha256((project / "wheels" / found[1]).read_bytes()).hexdigest()
+        return f'{{ path = "{found[1]}", hash = "sha256:{digest}" }}'
+
+    path.write_text(re.sub(r'{ path = "([^"]+)" }', hashed, path.read_text()))
 
 
 @pytest.fixture
@@ -106,7 +120,7 @@ def test_a_choice_that_is_not_in_the_project(kept: Place) -> None:
 def test_a_release(kept: Place) -> None:
     _, before = built(kept)
     kept.replace('version = "1.0"', 'version = "1.1"')
-    lock(kept.project)
+    lock_with_hashes(kept.project)
     _, after = built(kept)
     assert digests(after, BELOW) == digests(before, BELOW)
 
@@ -125,7 +139,7 @@ def test_another_project_with_the_same_dependencies(
     other = make_place(tmp_path / "other", kept.environ["BUILDER_BASE"], project)
     other.replace('name = "demo"', 'name = "other"')
     (other.project / "src/demo").rename(other.project / "src/other")
-    lock(other.project)
+    lock_with_hashes(other.project)
     _, first = built(kept)
     environ = {"BUILDER_STORE": kept.environ["BUILDER_STORE"]}
     started, second = built(other, **environ)
@@ -138,7 +152,7 @@ def test_of_a_bump_one_distribution_is_installed(kept: Place) -> None:
     _, before = built(kept)
     files = {"first/__init__.py": b"VALUE = 2\n"}
     write_wheel(kept.project / "wheels", "first", "1.1", files=files)
-    lock(kept.project, "--upgrade")
+    lock_with_hashes(kept.project, "--upgrade")
     assert "1 of 2 distributions" in kept.build().stderr
     _, after = built(kept)
     changed = set(digests(after, ["dependencies"])) - set(digests(before, ["dependencies"]))
@@ -158,7 +172,7 @@ def test_two_distributions_that_claim_a_path_are_installed_together(
         for wheel in ("one", "two"):
             files = {f"{wheel}.py": b"", "LICENSE": wheel.encode()}
             write_wheel(original / "wheels", wheel, files=files)
-        lock(original)
+        lock_with_hashes(original)
         place = make_place(tmp_path / name, base, original)
         return str(built(place, BUILDER_STORE=str(tmp_path / f"store-{store}"))[1]["digest"])
 
@@ -199,3 +213,70 @@ def test_variables_count_where_a_build_backend_may_look_at_them(
     assert built(place)[0] == []
     started, _ = built(place, SOME_VARIABLE="2")
     assert started.count("uv sync") == 1
+
+
+def test_wheels_without_hashes_are_looked_at_each_time(tmp_path: Path, base: str) -> None:
+    """A directory may hold another wheel of the same name tomorrow."""
+    shared = str(tmp_path / "store")
+    values = {}
+    for name in ("alpha", "bravo"):
+        project = write_project(
+            tmp_path / name / "original",
+            project='dependencies = ["first"]',
+            tables=TABLES + _FOUND_LINKS,
+        )
+        files = {"first.py": f"VALUE = {name!r}\n".encode()}
+        write_wheel(project / "wheels", "first", files=files)
+        lock(project)
+        place = make_place(tmp_path / name, base, project)
+        environ = {"BUILDER_STORE": shared, "UV_CACHE_DIR": str(tmp_path / f"uv-{name}")}
+        values[name] = built(place, **environ)[1]
+        assert "uv sync" in built(place, **environ)[0]
+        alone = {**environ, "BUILDER_STORE": str(tmp_path / f"store-{name}")}
+        assert built(place, **alone)[1]["digest"] == values[name]["digest"]
+    assert values["alpha"]["digest"] != values["bravo"]["digest"]
+
+
+def test_what_a_wheel_shall_not_do_for_is_looked_at_each_time(kept: Place) -> None:
+    (kept.project / "uv.toml").write_text(
+        'no-index = true\nfind-links = ["wheels"]\nno-binary-package = ["third"]\n'
+    )
+    assert "uv sync" in built(kept)[0]
+    assert "uv sync" in built(kept)[0]
+
+
+def test_what_is_ignored_counts_when_the_list_ignores_itself(kept: Place) -> None:
+    kept.replace("[tool.builder]", '[tool.builder]\nsource = ["."]')
+    (kept.project / ".dockerignore").write_text(".dockerignore\n")
+    _, before = built(kept)
+    (kept.project / ".dockerignore").write_text(".dockerignore\nuv.lock\n")
+    _, after = built(kept)
+    assert digests(after, ["project"]) != digests(before, ["project"])
+
+
+_LEAVING = """
+import os
+from pathlib import Path
+from zipfile import ZipFile
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    Path("src/demo/left_by_the_build.txt").write_text(os.getcwd())
+    name, info = "demo-1.0-py3-none-any.whl", "demo-1.0.dist-info"
+    with ZipFile(Path(directory, name), "w") as wheel:
+        wheel.writestr("demo/__init__.py", "")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+
+
+def test_what_a_build_leaves_behind_is_no_source(kept: Place) -> None:
+    kept.replace(
+        'requires = ["uv_build"]\nbuild-backend = "uv_build"',
+        'requires = []\nbuild-backend = "leaving"\nbackend-path = ["."]',
+    )
+    (kept.project / "leaving.py").write_text(_LEAVING)
+    _, first = built(kept)
+    _, second = built(kept, BUILDER_STORE=f"{kept.store}-2")
+    assert first["digest"] == second["digest"]

@@ -194,7 +194,8 @@ def test_a_damaged_blob_of_the_base(place: Place, part: str) -> None:
         f"got {blob.size} bytes that hash to sha256:X"
     )
     assert (
-        said[-1] == f"hint: remove STORE/blobs/sha256/{path.name}; the next build brings it again"
+        said[-1] == f"hint: remove STORE/blobs/sha256/{path.name}; the next build brings it again; "
+        "python -m builder cache verify finds what else is damaged"
     )
     _follow(said[-1], place)
     built = place.build("--output", f"oci-archive:{place.out}/app.tar")
@@ -212,7 +213,7 @@ def test_damaged_layers_of_ours_are_refused_and_made_again(place: Place) -> None
             _flip(path)
     output = ("--output", f"oci-archive:{place.out}/app.tar")
     said = place.refused(*output, code=1)
-    assert said.endswith("; the next build brings it again\n")
+    assert said.endswith("; python -m builder cache verify finds what else is damaged\n")
     builder("cache", "verify", env=place.environ, code=1)
     assert reference(place.build(*output)) == expected
 

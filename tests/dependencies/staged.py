@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.contents import Contents
-from builder.dependencies.environment import read_environment
+from builder.dependencies.environment import Environment, read_environment
 from builder.dependencies.layers import Order, make_layers
 from builder.dependencies.segments import Packer
 from builder.events import Event
@@ -80,10 +80,9 @@ class Making:
     mended: list[Mapping[str, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
-    def make(self, wheels: Wheels = WHEELS) -> Contents:
-        with suppress(FileExistsError):
-            write_environment(self.directory / "venv", wheels)
-        packer = Packer(
+    @property
+    def packer(self) -> Packer:
+        return Packer(
             store=self.store,
             place=PLACE,
             base=self.base,
@@ -98,6 +97,13 @@ class Making:
             events=self.events.append,
         )
 
+    def environment(self, wheels: Wheels = WHEELS) -> Environment:
+        with suppress(FileExistsError):
+            write_environment(self.directory / "venv", wheels)
+        return read_environment(self.packer, self.directory / "venv")
+
+    def make(self, wheels: Wheels = WHEELS) -> Contents:
+        environment = self.environment(wheels)
         order = Order(
             choice=self.choice,
             known={},
@@ -105,7 +111,7 @@ class Making:
             finished=self.finished.append,
             locked=self.locked,
         )
-        return make_layers(packer, read_environment(packer, self.directory / "venv"), order)
+        return make_layers(self.packer, environment, order)
 
 
 def digests(contents: Contents) -> dict[str, str]:

@@ -224,3 +224,35 @@ def test_a_name_in_the_groups_that_is_not_installed_is_told(making: Maker) -> No
     assert [event for event in build.events if isinstance(event, Notice)] == [
         Notice("the setting layers names what is not installed: alhpa")
     ]
+
+
+def test_a_path_with_two_contents_is_contested_and_one_with_the_same_is_not(making: Maker) -> None:
+    environment = making().environment(
+        {
+            "one-1.0": {"one.py": b"", "LICENSE": b"one", "space/__init__.py": b""},
+            "two-1.0": {"two.py": b"", "LICENSE": b"two", "space/__init__.py": b""},
+            "third-1.0": {"third.py": b"", "space/__init__.py": b""},
+        }
+    )
+    assert environment.contested == ["one", "two"]
+
+
+def test_a_shared_path_without_a_hash_is_contested(making: Maker) -> None:
+    build = making()
+    site = build.directory / f"venv/lib/python{MINOR}/site-packages"
+    build.environment({name: {f"{name[:3]}.py": b""} for name in ("one-1.0", "two-1.0")})
+    (site / "shared").write_bytes(b"whose?")
+    for info in ("one-1.0.dist-info", "two-1.0.dist-info"):
+        with (site / info / "RECORD").open("a") as record:
+            record.write("shared,,\n")
+    assert build.environment().contested == ["one", "two"]
+
+
+def test_a_shared_file_has_the_usual_mode_whoever_came_last(making: Maker) -> None:
+    build = making()
+    names = ("one-1.0", "two-1.0")
+    build.environment({name: {f"{name[:3]}.py": b"", "both.py": b"B = 1\n"} for name in names})
+    shared = build.directory / f"venv/lib/python{MINOR}/site-packages/both.py"
+    first = digests(build.make())
+    shared.chmod(0o755)
+    assert digests(build.make()) == first

@@ -26,9 +26,13 @@ def a_project(directory: Path, *, kind: str = "directory", path: str = "lib") ->
     return project
 
 
-def question(project: Path, interpreter: str = "Python 3.12.1") -> Digest | None:
+def question(
+    project: Path, interpreter: str = "Python 3.12.1", told: str = "", **environ: str
+) -> Digest | None:
     pyproject = read_pyproject(project)
-    return lock_question(read_lock(pyproject), pyproject, interpreter)
+    return lock_question(
+        read_lock(pyproject), pyproject, interpreter=interpreter, told=told, environ=environ
+    )
 
 
 def test_the_same_files_are_the_same_question_wherever_they_lie(tmp_path: Path) -> None:
@@ -57,6 +61,14 @@ def test_what_uv_reads_counts(path: str, tmp_path: Path) -> None:
 def test_another_python_is_another_question(tmp_path: Path) -> None:
     project = a_project(tmp_path)
     assert question(project, "Python 3.12.2") != question(project)
+
+
+def test_what_uv_is_told_counts_and_where_it_keeps_things_does_not(tmp_path: Path) -> None:
+    project = a_project(tmp_path)
+    expected = question(project)
+    assert question(project, UV_CACHE_DIR="/elsewhere", HOME="/x") == expected
+    assert question(project, UV_RESOLUTION="lowest") != expected
+    assert question(project, told="sha256:0") != expected
 
 
 def dynamic(project: Path) -> None:

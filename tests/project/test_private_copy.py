@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import ContentError, LockError
-from builder.project.private_copy import copy_for_build
+from builder.project.private_copy import copy_for_build, source_digest
 from tests.project.projects import (
     MINOR,
     UV_BUILD,
@@ -23,7 +23,9 @@ from tests.project.projects import (
 
 def copy(project: Path, into: Path) -> Path:
     asked = installation_of(project)
-    return copy_for_build(asked.lock, asked.pyproject, asked.source, into)
+    copy = copy_for_build(asked.lock, asked.pyproject, asked.source, into)
+    assert copy.digest == source_digest(asked.lock, asked.pyproject, asked.source)
+    return copy.project
 
 
 def test_the_copy_has_the_source_by_its_rules_and_the_rest_without_litter(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from builder.errors import InstallError, LockError
 from builder.oci.platform import Platform
 from builder.process import run
-from builder.project.uv import Uv, python_platform, uv_binary, uv_configuration
+from builder.project.uv import Uv, python_platform, uv_binary
 from builder.settings import Settings
 from builder.target import Libc, Target
 from tests.project.projects import (
@@ -17,7 +17,6 @@ from tests.project.projects import (
     install_project,
     lock,
     write_project,
-    write_tree,
 )
 from tests.wheels import write_wheel
 
@@ -208,21 +207,3 @@ def test_extras_and_groups_are_installed_when_they_are_chosen(tmp_path: Path) ->
         "metrics-1.0.dist-info",
         "worker-1.0.dist-info",
     }
-
-
-def test_files_and_variables_that_choose_between_wheels_and_builds_count(tmp_path: Path) -> None:
-    project, home, system = (tmp_path / name for name in ("project", "home", "system"))
-    environ = {"HOME": str(home), "XDG_CONFIG_DIRS": str(system)}
-    found = [uv_configuration(project, environ)]
-    for path in (
-        project / "uv.toml",
-        home / ".config/uv/uv.toml",
-        system / "uv/uv.toml",
-        tmp_path / "named.toml",
-    ):
-        write_tree(path.parent, {path.name: "no-binary = true\n"})
-        environ |= {"UV_CONFIG_FILE": str(path)} if path.name == "named.toml" else {}
-        found.append(uv_configuration(project, environ))
-    found.append(uv_configuration(project, {**environ, "UV_NO_BINARY_PACKAGE": "numpy"}))
-    assert len(set(found)) == len(found)
-    assert uv_configuration(project, {**environ, "UV_INDEX_URL": "https://x"}) == found[-2]

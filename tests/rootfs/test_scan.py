@@ -151,7 +151,10 @@ def test_a_corrupted_blob_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(LayerError, match=image.layers[0].digest.hex) as caught:
         compute_file_index(image)
-    assert caught.value.hint == f"remove {path}; the next build brings it again"
+    assert caught.value.hint == (
+        f"remove {path}; the next build brings it again; "
+        "python -m builder cache verify finds what else is damaged"
+    )
 
 
 def _is_tar(path: Path) -> bool:

@@ -177,7 +177,10 @@ def test_every_corrupted_blob_is_refused_when_it_is_read(layout: Layout) -> None
                 f"blob {descriptor.digest}: wanted {len(content)} bytes of that digest, "
                 f"got {len(content)} bytes that hash to {Digest.of(bytes(damaged))}"
             )
-            assert caught.value.hint == f"remove {path}; the next build brings it again"
+            assert caught.value.hint == (
+                f"remove {path}; the next build brings it again; "
+                "python -m builder cache verify finds what else is damaged"
+            )
 
 
 def test_a_truncated_blob_is_not_there_and_is_replaced(layout: Layout) -> None:

@@ -8,7 +8,6 @@ from builder.store.limits import parse_age, parse_size, store_bound
     ("text", "size"),
     [
         ("0", 0),
-        ("100000", 100_000),
         ("7b", 7),
         ("5GB", 5_000_000_000),
         ("5 gb", 5_000_000_000),
@@ -25,7 +24,7 @@ def test_a_size_is_read(text: str, size: int) -> None:
     assert parse_size(text, "--max-size") == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1", "5 GB more", "5ib", "5PB", "1e9"])
+@pytest.mark.parametrize("text", ["", "GB", "-1", "5 GB more", "5ib", "5PB", "1e9", "5", "1.5"])
 def test_what_is_no_size_is_told(text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_size(text, "--max-size")
