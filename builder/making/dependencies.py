@@ -96,6 +96,8 @@ def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Content
         found = uv.result(installed)
         if found.built_here:
             events(_made_here(found.built_here))
+        elif found.is_doubtful:
+            events(_made_here(["whatever no-binary names"]))
         new = len(found.environment.installed)
         done.detail = f"{new} of {len(found.environment.members)} distributions"
     with step(events, DEPENDENCIES) as done:
@@ -115,6 +117,6 @@ def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Content
 
 def _made_here(names: Sequence[str]) -> Caution:
     return Caution(
-        f"built on this machine, for want of a wheel: {', '.join(names)}",
+        f"built on this machine, not taken from a wheel: {', '.join(names)}",
         "their bytes rest on the compilers here; elsewhere the digest may differ",
     )
