@@ -227,6 +227,25 @@ def test_an_address_is_shown_by_its_host_alone(
     )
 
 
+@pytest.mark.parametrize("host", ["a..test", f"{'a' * 64}.test"])
+def test_a_name_that_cannot_be_one_is_no_bug(
+    server: FaultyServer, transport: HttpTransport, host: str
+) -> None:
+    wanted = f"cannot ask {host}: no http address that can be read"
+    assert failure(transport, f"http://{host}/").message == wanted
+    server.on("/x", Answer(status=302, headers={"Location": f"http://{host}/"}))
+    assert failure(transport, f"{server.url}/x").message == wanted
+
+
+@pytest.mark.parametrize("location", ["http://[::1/", "http://[x]/", "//[::1/"])
+def test_a_redirect_to_no_address(
+    server: FaultyServer, transport: HttpTransport, location: str
+) -> None:
+    server.on("/x", Answer(status=302, headers={"Location": location}))
+    error = failure(transport, f"{server.url}/x")
+    assert error.message == (f"{server.host} redirects to what is no http address that can be read")
+
+
 def test_a_proxy_is_not_asked_for_this_machine(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

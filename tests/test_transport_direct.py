@@ -136,6 +136,34 @@ def test_a_redirect_may_be_written_as_people_write_names(
     assert server.paths() == ["/x", "/a%20b?c=d%20e"]
 
 
+def test_a_redirect_may_be_written_in_utf_8(server: FaultyServer, transport: HttpTransport) -> None:
+    as_sent = "/b\xfc?q=\u20ac".encode().decode("latin-1")  # the test's server writes Latin-1
+    server.on("/x", Answer(status=307, headers={"Location": as_sent}))
+    get(transport, f"{server.url}/x")
+    assert server.paths() == ["/x", "/b%C3%BC?q=%E2%82%AC"]
+
+
+def test_a_header_in_latin_1_stays_what_it_is(transport: HttpTransport) -> None:
+    head = b"HTTP/1.1 200 OK\r\nX: b\xfc\r\nX: \xe2\x82\xac\r\nContent-Length: 0\r\n\r\n"
+    with talking(head) as url, transport.send(Request(url=url)) as response:
+        assert response.headers["x"] == "b\xfc, \u20ac"
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_what_is_said_in_the_meantime_is_no_answer(transport: HttpTransport, status: str) -> None:
+    meantime = f"HTTP/1.1 {status}\r\nLink: </style.css>\r\n\r\n".encode()
+    with talking(meantime * 2 + _OK) as url, transport.send(Request(url=url)) as response:
+        assert (response.status, response.read(100)) == (200, b"safe")
+        assert "link" not in response.headers
+
+
+def test_a_change_of_protocol_is_an_answer(transport: HttpTransport) -> None:
+    """Nobody asked for it, and no HTTP comes after it."""
+    said = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n"
+    with talking(said) as url, transport.send(Request(url=url)) as response:
+        assert response.status == 101
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 def test_who_only_asks_whether_tls_is_spoken_needs_no_authorities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

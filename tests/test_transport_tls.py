@@ -242,6 +242,26 @@ def test_an_upload_follows_to_another_host_with_its_body(
     assert other.seen == [Seen("/there", b"data", None, has_certificate=False)]
 
 
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("http://127.0.0.1:1/x", "127.0.0.1"),
+        ("HTTP://me:hunter2@127.0.0.1:1/x", "127.0.0.1"),
+        (" http://127.0.0.1:1", "127.0.0.1"),
+        ("http://b\xfccher.test/x", "b\xfccher.test"),
+        ("http://localhost./x", "localhost."),
+        ("http:/x", "no host"),
+    ],
+)
+def test_nobody_follows_from_https_to_plain_http(
+    site: Site, certificates: Certificates, location: str, host: str
+) -> None:
+    """However odd the address is; and what else is in it may be secret."""
+    site.redirects["/blob"] = location
+    error = failure(f"{site.url}/blob", trusting(certificates), site.host)
+    assert error.message == (f"{site.host} redirects from https to plain http, to {host}; refused")
+
+
 def test_plain_http_is_told_apart(certificates: Certificates) -> None:
     with faulty_server() as plain:
         error = failure(f"https://{plain.host}/", Tls(verify=False), plain.host)

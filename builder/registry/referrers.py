@@ -187,7 +187,12 @@ def _page(client: RegistryClient, url: str, attempt: str, *, is_first: bool) -> 
 
 def _beside(url: str, link: str, attempt: str) -> str:
     """The address of the next page, at the same server: no other has a part of its list."""
-    here, there = urlsplit(url), urlsplit(urljoin(url, link))
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, link))
+    except ValueError:
+        raise RegistryError(
+            f"{attempt}: the next page is said to be at what is no address", status=HTTPStatus.OK
+        ) from None
     if there.hostname != here.hostname:
         raise RegistryError(
             f"{attempt}: the next page is said to be at {there.hostname or 'no host'}; refused",

@@ -15,9 +15,10 @@ from builder.oci.blob import Blob
 from builder.oci.manifest import parse_manifest
 from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
-from builder.parallel import GRACE_SECONDS, Crew, Once, stopped
+from builder.parallel import GRACE_SECONDS, Crew, stopped
 from builder.registry.client import Fetched, RegistryClient
 from builder.registry.delivery import Goal, Outcome, Places, most_promising, pushed_as
+from builder.registry.names import Names
 from layers.digest import Digest
 
 _MOST_SIBLINGS = 16
@@ -65,7 +66,7 @@ class Shipment:
         self._has_failed = False
         self._siblings: frozenset[str] = frozenset()
         self._taken: dict[Digest, _Taken] = {}
-        self._names = Once(self._ask_names)
+        self._names = Names(map(pushed_as, goal.references), self._ask_name)
         self._seen: set[Digest] = set()
         self._held: frozenset[Digest] = frozenset()
         self._looking = threading.Lock()
@@ -83,23 +84,20 @@ class Shipment:
 
     def send_ahead(self, blob: Blob) -> None:
         """Send a blob soon, unless it is on its way or the repository has it; threads may call."""
+        self._names.let_time_pass()
         with self._lock:
             if blob.descriptor.digest not in self._taken:
                 self._take(blob, ahead=True)
 
     def lacking(self, tree: ManifestTree) -> tuple[Reference, ...]:
-        """The names that the repository does not give to an image.
+        """The names that the repository does not give to an image now.
 
         Raises:
             RegistryError: the registry does not say.
             TransportError: the registry cannot be reached.
         """
-        stands = self._names()
-        return tuple(
-            reference
-            for reference in self.goal.references
-            if stands[pushed_as(reference)] != tree.descriptor.digest
-        )
+        lacking = self._names.lacking(tree.descriptor.digest)
+        return tuple(each for each in self.goal.references if pushed_as(each) in lacking)
 
     def held(self, tree: ManifestTree | None = None) -> frozenset[Digest]:
         """The blobs that the repository has, since an image there points at them.
@@ -151,8 +149,8 @@ class Shipment:
         self._bring(blobs)
 
     def doubtful(self, document: ManifestTree) -> list[Blob]:
-        """The blobs of a document that the repository has by no other sign than its names."""
-        return [blob for blob in document.blobs if blob.descriptor.digest in self._held]
+        """The blobs of a document that were there already; perhaps they are not any more."""
+        return [blob for blob in document.blobs if self._outcome(blob) is Outcome.PRESENT]
 
     def would_mount(self, blob: Blob) -> bool:
         """Whether another repository that may be asked for a blob has it."""
@@ -255,13 +253,10 @@ class Shipment:
                 self._client = self._client.reading(wanted)
             return self._client
 
-    def _ask_names(self) -> dict[str, Digest | None]:
+    def _ask_name(self, selector: str) -> Digest | None:
         client = self._client
-        found = {}
-        for selector in map(pushed_as, self.goal.references):
-            with span(self._events, f"ask for {selector} of {client.name}"):
-                found[selector] = _unless_denied(partial(client.digest_of, selector))
-        return found
+        with span(self._events, f"ask for {selector} of {client.name}"):
+            return _unless_denied(partial(client.digest_of, selector))
 
     def _look(self, selector: str) -> set[Digest]:
         with span(self._events, f"read {selector} of {self._client.name}"):

@@ -245,7 +245,10 @@ class _Upload:
                     status=answer.status,
                 )
             return before
-        url = urljoin(base, location)
+        try:
+            url = urljoin(base, location)
+        except ValueError:
+            url = ""
         if base.startswith("https://") and url.startswith("http://"):
             # Behind a proxy that ends TLS, registries take themselves to be on plain HTTP.
             url = f"https://{url.partition('://')[2]}"

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from builder import __version__
 from builder.errors import TransportError
 from builder.transport.address import PORTS, Origin, has_proxies, is_behind_proxy, origin_of
-from builder.transport.message import Request, Response
+from builder.transport.message import Request, Response, host_of
 from builder.transport.tls import Tls
 
 if TYPE_CHECKING:
@@ -190,19 +190,36 @@ def _following(request: Request, answer: Response) -> Request | None:
         return None
     asked = answer.url or request.url
     try:
-        url = urljoin(asked, location).partition("#")[0]
-    except ValueError:
-        url = location
-    before, after = origin_of(asked), origin_of(url)
-    if before and after and (before[0], after[0]) == ("https", "http"):
+        url = _joined(asked, location)
+    except TransportError:
         answer.close()
-        raise TransportError(
-            f"{before[1]} redirects from https to plain http, to {after[1]}; refused"
-        )
+        raise
     headers = dict(request.headers)
-    if not _is_same(before, after):
+    if not _is_same(origin_of(asked), origin_of(url)):
         headers = {name: v for name, v in headers.items() if name.lower() != "authorization"}
     return replace(request, url=url, headers=headers)
+
+
+def _joined(asked: str, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        TransportError: to no address, or from https to plain http.
+    """
+    try:
+        url = urljoin(asked, location).partition("#")[0]
+        # By the scheme alone, whatever server an odd address turns out to name.
+        before, after = urlsplit(asked), urlsplit(url)
+    except ValueError:
+        raise TransportError(
+            f"{host_of(asked)} redirects to what is no http address that can be read"
+        ) from None
+    if (before.scheme, after.scheme) == ("https", "http"):
+        raise TransportError(
+            f"{host_of(asked)} redirects from https to plain http, "
+            f"to {after.hostname or 'no host'}; refused"
+        )
+    return url
 
 
 def _is_same(before: Origin | None, after: Origin | None) -> bool:

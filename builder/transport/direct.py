@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from ssl import SSLContext, SSLError
 from typing import Protocol
 from urllib.parse import SplitResult, quote, urlsplit
@@ -25,6 +26,7 @@ from layers.entries import Content
 _IDLE_SECONDS = 5
 """Servers close what nobody uses; a question into that moment would be lost."""
 _PIECE = 128 << 10
+_INTERIM = frozenset(range(100, 200)) - {HTTPStatus.SWITCHING_PROTOCOLS}
 _WRITTEN = "%/:=&?~#+!$,;'@()*[]"
 """What stands in an address as it is, beside letters and digits."""
 
@@ -155,6 +157,7 @@ class DirectConnections:
         host, port = address.hostname or "", address.port or PORTS[address.scheme]
         connection = http.client.HTTPConnection(host, port)
         connection.default_port = PORTS[address.scheme]
+        connection.response_class = _Answer
         # It is this class that opens another one, and tells why it cannot.
         connection.auto_open = 0
         with _explained(address.geturl(), Stage.CONNECTING):
@@ -163,6 +166,21 @@ class DirectConnections:
             connection.sock = socket.create_connection(where, self._connect_seconds)  # type: ignore[arg-type]
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer after all that a server says in the meantime, of which the library knows only 100.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-15.2
+    """
+
+    def begin(self) -> None:
+        """Read up to the body of the final answer."""
+        super().begin()
+        while self.status in _INTERIM:
+            # The library begins with whatever has no header yet.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
 
 
 class _UnreadError(Exception):
@@ -265,7 +283,19 @@ def _target(address: SplitResult) -> str:
 
 def _fields(answer: http.client.HTTPResponse) -> Headers:
     names = {name.lower() for name in answer.headers}
-    return Headers({name: ", ".join(answer.headers.get_all(name, [])) for name in names})
+    return Headers(
+        {name: ", ".join(map(_decoded, answer.headers.get_all(name, []))) for name in names}
+    )
+
+
+def _decoded(value: str) -> str:
+    """A header as who wrote it meant it; the library takes every one for Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _is_readable(connection: http.client.HTTPConnection) -> bool:

@@ -163,6 +163,9 @@ def plain_words(url: str, told: Collection[str] = ()) -> Iterator[None]:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
         raise _failure(url, error, told) from error
+    except UnicodeError as error:
+        # The system's resolver is asked by a codec that refuses what is no name.
+        raise unreadable(url) from error
 
 
 def _failure(url: str, error: Exception, told: Collection[str]) -> TransportError:

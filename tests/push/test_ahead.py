@@ -182,7 +182,8 @@ def test_an_image_that_is_built_anew_and_was_there_sends_nothing(opened: Pushing
     before = len(opened.asked())
     looked = lambda: "GET manifests" in opened.asked()[before:]  # noqa: E731
     assert opened.push(image, "app:1", until=looked) == ["0 sent, 0 mounted, 3 there already"]
-    assert opened.asked()[before:] == ["HEAD manifests", "GET manifests"]
+    # The name is asked again: it may have been moved while the image was built.
+    assert opened.asked()[before:] == ["HEAD manifests", "GET manifests", "HEAD manifests"]
 
 
 def test_the_report_is_the_same_as_of_a_push_without(opened: Pushing, tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_a_list_comes_in_pages(server: FaultyServer, client: RegistryClient, bas
     [
         (f"<{API_PATH}>; rel=next", "the pages lead nowhere"),
         ("<http://else.invalid/x>; rel=next", "said to be at else.invalid; refused"),
+        ("<http://[else/x>; rel=next", "said to be at what is no address"),
     ],
 )
 def test_pages_that_lead_nowhere_are_refused(

@@ -189,6 +189,15 @@ def test_an_answer_without_location_is_refused(server: FaultyServer, faulty: Upl
         faulty()
 
 
+@pytest.mark.parametrize("location", ["http://[::1/x", "ftp://else.test/x"])
+def test_a_location_that_is_no_http_address_is_refused(
+    server: FaultyServer, faulty: Uploading, location: str
+) -> None:
+    server.on(BARE_MOUNT, Answer(status=202, headers={"Location": location}))
+    with pytest.raises(RegistryError, match="sends to what is no http address"):
+        faulty()
+
+
 def test_a_refused_mount_is_an_upload(server: FaultyServer, faulty: Uploading) -> None:
     server.on(f"{BARE_MOUNT}&from=base", refused(403, "DENIED", "not yours"))
     assert faulty(DATA, "base") is Outcome.SENT
