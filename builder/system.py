@@ -18,16 +18,15 @@ from builder.debian.package import Package, PackageIndex, Pin
 from builder.debian.resolve.resolve import resolve
 from builder.debian.root import Root, read_root
 from builder.errors import BuilderError, PackageError
-from builder.oci.descriptor import Descriptor
 from builder.oci.document import canonical_json
 from builder.rootfs.file_index import FileIndex
 from builder.rootfs.indexing import from_fact, to_fact
 from builder.settings import PullPolicy, Settings
 from builder.store.layout import Store
-from builder.store.packing import pack_layer, stored_layer
+from builder.store.packing import layer_of_fact, layer_to_fact, pack_layer
 from builder.workshop import Workshop
 from layers.compress import Codec
-from layers.digest import DiffId, Digest
+from layers.digest import Digest
 from layers.layer import Layer
 
 _FORMAT = 1
@@ -164,8 +163,7 @@ def _kept_layer(store: Store, key: Digest) -> SystemLayer | None:
 
 def _to_fact(made: SystemLayer) -> dict[str, object]:
     return {
-        "descriptor": Descriptor.of_layer(made.layer).to_json(),
-        "diff_id": str(made.layer.diff_id),
+        **layer_to_fact(made.layer),
         "files": to_fact(made.files),
         "unhandled": [[found.package, *found.wants] for found in made.unhandled],
     }
@@ -173,10 +171,9 @@ def _to_fact(made: SystemLayer) -> dict[str, object]:
 
 def _from_fact(fact: Mapping[str, Any], store: Store) -> SystemLayer | None:
     """What ``_to_fact`` wrote; None when the blob is not in the store any more."""
-    descriptor = Descriptor.parse(fact["descriptor"], "remembered layer")
-    if not store.has(descriptor):
+    layer = layer_of_fact(fact, store)
+    if layer is None:
         return None
-    layer = stored_layer(descriptor, DiffId(fact["diff_id"]), store)
     unhandled = (Unhandled(package=name, wants=tuple(w)) for name, *w in fact["unhandled"])
     return SystemLayer(layer=layer, files=from_fact(fact["files"]), unhandled=tuple(unhandled))
 

@@ -16,8 +16,6 @@ from builder.rootfs.indexing import is_indexed
 from builder.store.layout import Store
 from builder.store.places import remember_places
 
-_DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
@@ -73,7 +71,7 @@ class _Blobs:
         in_parallel(self._one, descriptors, stop=self.stop)
 
     def _one(self, descriptor: Descriptor) -> None:
-        if descriptor.media_type in _DOCUMENTS:
+        if descriptor.media_type in media_types.DOCUMENTS:
             self.store.put(self.client.manifest(str(descriptor.digest)).raw)
             return
         with self.client.blob(descriptor) as body:

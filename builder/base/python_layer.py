@@ -9,16 +9,15 @@ from builder.base.cpython import Needs, Prepared, libraries, prepare, sources
 from builder.base.interpreter import CPython
 from builder.base.rehome import HOME
 from builder.errors import BaseError, BuilderError, InstallError
-from builder.oci.descriptor import Descriptor
 from builder.oci.platform import Platform
 from builder.process import CommandRunner
 from builder.project.compile import Compiler
 from builder.project.interpreter import find_interpreter
 from builder.store.layout import Store
-from builder.store.packing import pack_layer, stored_layer
+from builder.store.packing import layer_of_fact, layer_to_fact, pack_layer
 from builder.target import Python
 from layers.compress import GZIP
-from layers.digest import DiffId, Digest
+from layers.digest import Digest
 from layers.entries import Entry, FileEntry, SymlinkEntry
 from layers.layer import FORMAT as LAYER_FORMAT
 from layers.layer import Layer
@@ -100,8 +99,7 @@ def _compiler(cpython: CPython, scratch: Path, run: CommandRunner) -> Compiler:
 
 def _to_fact(layer: Layer, prepared: Prepared) -> dict[str, object]:
     return {
-        "layer": Descriptor.of_layer(layer).to_json(),
-        "diff_id": str(layer.diff_id),
+        **layer_to_fact(layer),
         "libraries": [entry.path for entry in prepared.libraries],
         "needs": {p: [list(n.sonames), list(n.glibc)] for p, n in prepared.needs.items()},
     }
@@ -112,8 +110,7 @@ def _known(
 ) -> PythonLayer | None:
     """What a fact says; None when the layer's blob is gone."""
     try:
-        blob = Descriptor.parse(fact["layer"], "the fact")
-        diff_id = DiffId(fact["diff_id"])
+        layer = layer_of_fact(fact, store)
         needs = {
             path: Needs(sonames=tuple(sonames), glibc=(glibc[0], glibc[1]))
             for path, (sonames, glibc) in fact["needs"].items()
@@ -121,7 +118,6 @@ def _known(
         paths = [str(path) for path in fact["libraries"]]
     except (BuilderError, LookupError, TypeError, ValueError, AttributeError):
         return None  # damaged: packing again costs time only
-    if not store.has(blob):
+    if layer is None:
         return None
-    layer = stored_layer(blob, diff_id, store)
     return PythonLayer(layer=layer, libraries=libraries(cpython, found, paths), needs=needs)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from builder.build import build
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
+from builder.cli.flags import BASE_FLAGS, REGISTRY_FLAGS, chosen
 from builder.engine import podman_available
 from builder.errors import EngineError, SettingsError
 from builder.events import EventSink, Notice, step
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from builder.oci.image import Image
     from builder.plan import Application
     from builder.settings import Settings
-
-_FLAGS = (
-    *("base", "base-mirror", "apt-mirror", "pull", "platform", "tags", "outputs"),
-    *("insecure-registries", "registry-certs", "registries-conf"),
-)
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -54,7 +50,7 @@ def execute(options: argparse.Namespace, events: EventSink, runner: CommandRunne
     _refuse_contradictions(options)
     env = container_env(options.env)
     shop = Workshop(store=Store.at_home(events), run=runner, events=events)
-    flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
+    flags = chosen(options, (*BASE_FLAGS, "tags", "outputs", *REGISTRY_FLAGS))
     app = read_application(Path(options.project), flags, os.environ, shop)
     registries = app.settings.registries
     with RegistryAccess.of(registries, os.environ, run=runner, events=events) as access:

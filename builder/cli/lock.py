@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from builder.cli.console import Console
+from builder.cli.flags import BASE_FLAGS, REGISTRY_FLAGS, chosen
 from builder.debian.package import Pin
 from builder.destinations.file import replacing
 from builder.events import Notice, step
@@ -18,11 +19,6 @@ from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
 from builder.workshop import Workshop
 
-_FLAGS = (
-    *("base", "base-mirror", "apt-mirror", "pull", "platform"),
-    *("insecure-registries", "registry-certs", "registries-conf"),
-)
-
 
 def command(options: argparse.Namespace, console: Console) -> int:
     """Run ``lock``; the exit code.
@@ -32,7 +28,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
             kinds.
     """
     shop = Workshop(store=Store.at_home(console), run=run, events=console)
-    flags = {key: getattr(options, key.replace("-", "_")) for key in _FLAGS}
+    flags = chosen(options, (*BASE_FLAGS, *REGISTRY_FLAGS))
     app = read_application(Path(options.project), flags, os.environ, shop)
     with (
         RegistryAccess.of(app.settings.registries, os.environ, run=run, events=console) as access,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from builder.cli.console import Console
 from builder.cli.credential import given_credential, incomplete
+from builder.cli.flags import REGISTRY_FLAGS, chosen
 from builder.cli.logins import keep, registry_argument
 from builder.events import Caution, Notice
 from builder.oci.reference import Reference
@@ -20,8 +21,6 @@ from builder.registry.keychain import login_path
 from builder.registry.login import check_login
 from builder.retry import Retry
 
-_FLAGS = ("insecure-registries", "registry-certs", "registries-conf")
-
 
 def command(options: argparse.Namespace, console: Console) -> int:
     """Run ``login``; the exit code.
@@ -30,7 +29,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
         BuilderError: of the settings, reference, registry, transport and store kinds.
     """
     registry = registry_argument(options.registry)
-    flags = {flag: getattr(options, flag.replace("-", "_")) for flag in _FLAGS}
+    flags = chosen(options, REGISTRY_FLAGS)
     settings = read_registry_settings(environ=os.environ, flags=flags)
     endpoint = Hosts.read(settings, os.environ).push_endpoint(Reference.parse(f"{registry}/any"))
     path = login_path(os.environ)

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from builder.build import build
 from builder.cli.build import is_locked
 from builder.cli.console import Console, emit
 from builder.cli.credential import given_credential, incomplete
+from builder.cli.flags import BASE_FLAGS, REGISTRY_FLAGS, chosen, value_of
 from builder.cli.results import refuse_files, write_files
 from builder.errors import SettingsError
 from builder.events import EventSink, InTurn
@@ -31,9 +31,6 @@ from builder.settings import RegistrySettings
 from builder.store.bound import keep_bound
 from builder.store.layout import Store
 from builder.workshop import Workshop
-
-_BUILD_FLAGS = ("base", "base-mirror", "apt-mirror", "pull", "platform")
-_REGISTRY_FLAGS = ("insecure-registries", "registry-certs", "registries-conf")
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -76,7 +73,7 @@ def _push_existing(
 
     _refuse_build_flags(source, options)
     references = _references(names)
-    settings = read_registry_settings(environ=os.environ, flags=_chosen(options, _REGISTRY_FLAGS))
+    settings = read_registry_settings(environ=os.environ, flags=chosen(options, REGISTRY_FLAGS))
     platform = Platform.parse(options.platform) if options.platform else None
     with (
         _access(settings, references, options, shop) as access,
@@ -88,7 +85,7 @@ def _push_existing(
 def _push_project(
     project: Path, names: Sequence[str], options: argparse.Namespace, shop: Workshop
 ) -> int:
-    flags = _chosen(options, (*_BUILD_FLAGS, *_REGISTRY_FLAGS))
+    flags = chosen(options, (*BASE_FLAGS, *REGISTRY_FLAGS))
     app = read_application(project, flags, os.environ, shop)
     references = _references(names or _registry_tags(app))
     with _access(app.settings.registries, references, options, shop) as access:
@@ -142,7 +139,7 @@ def _registry_tags(app: Application) -> list[str]:
 
 
 def _refuse_build_flags(source: str, options: argparse.Namespace) -> None:
-    given = [f"--{flag}" for flag in (*_BUILD_FLAGS, "locked") if _value(options, flag)]
+    given = [f"--{flag}" for flag in (*BASE_FLAGS, "locked") if value_of(options, flag)]
     if wrong := [flag for flag in given if flag != "--platform"]:
         raise SettingsError(
             f"{wrong[0]} is for building, and {source} is an image already", hint="leave it out"
@@ -173,11 +170,3 @@ def _given(references: Sequence[Reference], options: argparse.Namespace) -> dict
             hint="log in to each: python -m builder login REGISTRY",
         )
     return {registries[0]: Credential(username=username, password=password)}
-
-
-def _chosen(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
-    return {flag: _value(options, flag) for flag in flags}
-
-
-def _value(options: argparse.Namespace, flag: str) -> Any:
-    return getattr(options, flag.replace("-", "_"))

@@ -93,7 +93,7 @@ def _laid_over(*lower_to_upper: Iterable[Entry], root: Root) -> tuple[Entry, ...
     return tuple(
         entry
         for path, entry in by_path.items()
-        if not isinstance(entry, WhiteoutEntry) or _has(root.files, path)
+        if not isinstance(entry, WhiteoutEntry) or root.files.stands(path)
     )
 
 
@@ -121,7 +121,3 @@ def _linked(by_path: Mapping[str, Entry], files: Mapping[str, FileEntry]) -> dic
         for link in links:
             found[link.path] = replace(link, target=file.path, mode=file.mode, owner=file.owner)
     return found
-
-
-def _has(files: FileIndex, path: str) -> bool:
-    return any(path in kind for kind in (files.files, files.symlinks, files.directories))

@@ -24,6 +24,8 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 
 INDEXES = frozenset({INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
+DOCUMENTS = INDEXES | MANIFESTS
+"""What a tag may stand for."""
 
 _OCI_NAMES = {
     DOCKER_INDEX: INDEX,

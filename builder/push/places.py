@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from builder.errors import BuilderError
+from builder.oci.descriptor import BASE_NAME
 from builder.oci.document import parse_object
 from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
@@ -10,8 +11,6 @@ from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
 from builder.store.places import known_places, remember_places
 from layers.digest import Digest
-
-_BASE_NAME = "org.opencontainers.image.base.name"
 
 
 class StoredPlaces:
@@ -43,7 +42,7 @@ class StoredPlaces:
         """
         for document in tree.documents():
             annotations = parse_object(document.raw, "manifest").get("annotations")
-            name = annotations.get(_BASE_NAME) if isinstance(annotations, dict) else None
+            name = annotations.get(BASE_NAME) if isinstance(annotations, dict) else None
             self.add_base(str(name or ""))
 
     def find(self, host: str, digest: Digest) -> Sequence[str]:

@@ -9,7 +9,7 @@ from builder.base.remote_blob import RemoteBlob
 from builder.base.servers import Servers
 from builder.errors import BaseError, DocumentError, ReferenceFormatError
 from builder.oci import media_types
-from builder.oci.descriptor import REF_NAME, Descriptor
+from builder.oci.descriptor import BASE_NAME, REF_NAME, Descriptor
 from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
@@ -18,9 +18,8 @@ from builder.oci.tree_reader import read_tree
 from builder.store.layout import Store, StoredBlob
 from layers.entries import Content
 
-_BASE_NAME = "org.opencontainers.image.base.name"
 _MOST_NAMES = 10
-_DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS | {media_types.CONFIG}
+_DOCUMENTS = media_types.DOCUMENTS | {media_types.CONFIG}
 
 
 def stored_tree(
@@ -95,7 +94,7 @@ def _base_of(found: Descriptor, store: Store) -> Reference | None:
     """The base that an image names, when it came from a registry."""
     try:
         manifest = parse_manifest(store.read(found), found.media_type).value
-        return Reference.parse(manifest.annotations.get(_BASE_NAME, ""))
+        return Reference.parse(manifest.annotations.get(BASE_NAME, ""))
     except (DocumentError, ReferenceFormatError):
         return None
 

@@ -21,7 +21,7 @@ from builder.retry import PASSING, Retry, Transient, passing, retry_after
 from builder.transport import Request, Response, Transport
 from layers.digest import Digest
 
-_ACCEPT = ", ".join(sorted(media_types.INDEXES | media_types.MANIFESTS))
+_ACCEPT = ", ".join(sorted(media_types.DOCUMENTS))
 _GREETINGS = frozenset({200, 401, 403})
 """What registries answer to somebody who only wants to know whether they are one."""
 _DIGEST = "docker-content-digest"
@@ -50,7 +50,7 @@ class Fetched:
             )
         if said := optional_text(value, "mediaType", name):
             return said
-        if self.media_type in media_types.INDEXES | media_types.MANIFESTS:
+        if self.media_type in media_types.DOCUMENTS:
             return self.media_type
         return media_types.INDEX if "manifests" in value else media_types.MANIFEST
 

@@ -13,8 +13,6 @@ from builder.registry.client import RegistryClient
 from layers.digest import Digest
 from layers.entries import Content
 
-_DOCUMENTS = media_types.INDEXES | media_types.MANIFESTS
-
 
 @dataclass(frozen=True, slots=True)
 class RemoteContent:
@@ -81,7 +79,7 @@ class _RemoteBlobs:
     def read(self, descriptor: Descriptor) -> bytes:
         if descriptor.digest == self.top.digest:
             return self.raw
-        if descriptor.media_type in _DOCUMENTS:
+        if descriptor.media_type in media_types.DOCUMENTS:
             return self.client.manifest(str(descriptor.digest)).raw
         with self.content(descriptor).open() as stream:
             return stream.read()

@@ -4,13 +4,10 @@ from collections.abc import Callable
 
 from builder.errors import DocumentError, LayerError, StoreError
 from builder.oci import media_types
-from builder.oci.descriptor import Descriptor
+from builder.oci.descriptor import BASE_DIGEST, BASE_NAME, Descriptor
 from builder.oci.manifest import Manifest, parse_index, parse_manifest
 from builder.store.layout import Layout
 from layers.digest import Digest
-
-_BASE_NAME = "org.opencontainers.image.base.name"
-_BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 def lacks(top: Descriptor, layout: Layout, has: Callable[[Descriptor], bool]) -> tuple[str, ...]:
@@ -40,9 +37,9 @@ def lacks(top: Descriptor, layout: Layout, has: Callable[[Descriptor], bool]) ->
 
 def _at_registry(manifest: Manifest, absent: list[Descriptor], layout: Layout) -> frozenset[Digest]:
     """Layers that are known, or may be taken, to be those of a published base."""
-    if not manifest.annotations.get(_BASE_NAME):
+    if not manifest.annotations.get(BASE_NAME):
         return frozenset()
-    if (base := _base_layers(manifest.annotations.get(_BASE_DIGEST), layout)) is not None:
+    if (base := _base_layers(manifest.annotations.get(BASE_DIGEST), layout)) is not None:
         return base
     lowest = [layer.digest for layer in manifest.layers[: len(absent)]]
     return frozenset(lowest) if lowest == [layer.digest for layer in absent] else frozenset()
