@@ -8,22 +8,29 @@ comes with uv, looks at none.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import BuilderError
-from builder.oci.descriptor import Descriptor
+from builder.events import Caution
+from builder.oci import media_types
+from builder.oci.descriptor import REF_NAME, Descriptor
 from builder.oci.document import canonical_json
 from builder.oci.image import Image
 from builder.oci.image_config import parse_image_config
-from builder.oci.manifest import parse_manifest
-from builder.plan import PROJECT, Application, BuildPlan
+from builder.oci.image_index import ImageIndex
+from builder.oci.manifest import parse_index, parse_manifest
+from builder.plan import PROJECT, Application
 from builder.project.uv_configuration import UvConfiguration
 from builder.store.packing import stored_layer
 from layers.digest import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from builder.oci.image_index import Built
+    from builder.oci.platform import Platform
+    from builder.oci.reference import Reference
     from builder.planning import Planned
     from builder.store.layout import Store
 
@@ -41,7 +48,9 @@ def image_key(planned: Planned, interpreter: str) -> str:
         interpreter: what the Python that installs and compiles says of its version.
     """
     plan = str(planned.plan.key)
-    return _key({"plan": plan, **_around(planned.app, interpreter), **_seen(planned.app)})
+    checks = {"checks": str(planned.app.settings.checks)}
+    around = _around(planned.app, interpreter)
+    return _key({"plan": plan, **around, **_seen(planned.app), **checks})
 
 
 def part_key(planned: Planned, name: str, interpreter: str) -> str:
@@ -73,7 +82,15 @@ def _seen(app: Application) -> dict[str, object]:
     return {"environ": {n: v for n, v in environ if n != "_" and not n.startswith(_PASSING)}}
 
 
-def find_built(planned: Planned, interpreter: str, store: Store) -> Image | None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An image that was built before, and what was said of it then."""
+
+    image: Image
+    cautions: tuple[Caution, ...] = ()
+
+
+def find_built(planned: Planned, interpreter: str, store: Store) -> Known | None:
     """The image that ``build`` would give, when it did so before and all of it is in the store.
 
     Args:
@@ -81,7 +98,7 @@ def find_built(planned: Planned, interpreter: str, store: Store) -> Image | None
         interpreter: as for ``image_key``.
         store: where it would be.
     """
-    fact = store.fact(_BUILT, image_key(planned, interpreter)) or {}
+    fact: Mapping[str, Any] = store.fact(_BUILT, image_key(planned, interpreter)) or {}
     try:
         manifest = Descriptor.parse(fact.get("manifest"), "remembered image")
         document = parse_manifest(store.read(manifest), manifest.media_type)
@@ -92,13 +109,14 @@ def find_built(planned: Planned, interpreter: str, store: Store) -> Image | None
         image = Image(document, config, (*inherited, *added))
         if not all(store.has(Descriptor.of_layer(layer)) for layer in added):
             return None
-    except (BuilderError, ValueError):
+        cautions = tuple(Caution(text, hint) for text, hint in fact["cautions"])
+    except (BuilderError, LookupError, TypeError, ValueError):
         # Whatever is wrong with what was kept, building again puts it right.
         return None
-    return image
+    return Known(image, cautions)
 
 
-def remember_built(image: Image, planned: Planned, interpreter: str, store: Store) -> None:
+def remember_built(known: Known, planned: Planned, interpreter: str, store: Store) -> None:
     """Let ``find_built`` find an image.
 
     Never one with distributions that were built here: what made them is not in the plan.
@@ -106,17 +124,53 @@ def remember_built(image: Image, planned: Planned, interpreter: str, store: Stor
     Raises:
         StoreError: the store cannot be written.
     """
-    fact: dict[str, object] = {"manifest": image.descriptor.to_json()}
+    fact: dict[str, object] = {
+        "manifest": known.image.descriptor.to_json(),
+        "cautions": [[caution.text, caution.hint] for caution in known.cautions],
+    }
     store.remember(_BUILT, image_key(planned, interpreter), fact)
 
 
-def keep(image: Image, plan: BuildPlan, store: Store) -> None:
-    """Put an image's documents into the store, and name it.
+def keep(image: Image, store: Store) -> None:
+    """Put an image's documents into the store.
 
     Raises:
         StoreError: the store cannot be written.
     """
     store.put(image.config.raw)
     store.put(image.manifest.raw)
-    for name in plan.names:
-        store.tag(name.local, image.descriptor)
+
+
+def name_built(built: Built, names: Sequence[Reference], store: Store) -> None:
+    """Name an image, or an index of images, whose documents the store keeps.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    if isinstance(built, ImageIndex):
+        store.put(built.index.raw)
+    for name in names:
+        store.tag(name.local, built.descriptor)
+
+
+def previous_size(planned: Planned, store: Store) -> int | None:
+    """Bytes of the image that has the first of the plan's names now, for the plan's platform.
+
+    None when there is none, or not all of its documents are in the store.
+    """
+    name = planned.plan.names[0].local
+    platform = planned.plan.target.platform
+    for found in store.index().manifests:
+        if found.annotations.get(REF_NAME) == name:
+            try:
+                return _size(found, platform, store)
+            except BuilderError:
+                return None
+    return None
+
+
+def _size(found: Descriptor, platform: Platform, store: Store) -> int:
+    if found.media_type in media_types.INDEXES:
+        found = parse_index(store.read(found), found.media_type).value.select(platform)
+    manifest = parse_manifest(store.read(found), found.media_type).value
+    return found.size + manifest.config.size + sum(layer.size for layer in manifest.layers)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from builder.base.base import Base
+from builder.checks.inspect import inspect, inspected_from_fact, inspected_to_fact
+from builder.checks.subject import Inspected, Origin
 from builder.errors import BuilderError
 from builder.plan import ACCOUNT, PROJECT, Application, MadeLayer
 from builder.project.compile import Compiler
@@ -28,6 +30,7 @@ class Contents:
         paths: of the files, where they were installed.
         path_files: contents of the ``.pth`` files in ``site-packages``, by path.
         not_python: absolute in-image paths of ``.py`` files that are no Python.
+        inspected: what checks have to know of the files.
         is_repeatable: whether the same inputs give the same again, so that it may be kept.
     """
 
@@ -35,6 +38,7 @@ class Contents:
     paths: tuple[str, ...] = ()
     path_files: Mapping[str, str] = field(default_factory=dict)
     not_python: tuple[str, ...] = ()
+    inspected: tuple[Inspected, ...] = ()
     is_repeatable: bool = True
 
     @property
@@ -70,6 +74,7 @@ def keep_contents(key: str, contents: Contents, store: Store) -> None:
         "paths": list(contents.paths),
         "path_files": dict(contents.path_files),
         "not_python": list(contents.not_python),
+        "inspected": list(map(inspected_to_fact, contents.inspected)),
     }
     store.remember(_CONTENTS, key, fact)
 
@@ -86,6 +91,7 @@ def _from_fact(fact: Mapping[str, Any], store: Store) -> Contents | None:
         paths=tuple(map(str, fact["paths"])),
         path_files=dict(fact["path_files"]),
         not_python=tuple(map(str, fact["not_python"])),
+        inspected=tuple(map(inspected_from_fact, fact["inspected"])),
     )
 
 
@@ -169,6 +175,15 @@ def project_layer(  # noqa: PLR0913 - what a layer is made from
         paths=tuple(entry.path for entry in entries if not isinstance(entry, DirEntry)),
         path_files=path_files(installed, place),
         not_python=compiled.not_python,
+        inspected=(
+            inspect(settle(source, base.files), origin=Origin.PROJECT, layer=PROJECT),
+            inspect(
+                settle(installed, base.files),
+                origin=Origin.PROJECT,
+                layer=PROJECT,
+                distribution=app.pyproject.name,
+            ),
+        ),
     )
 
 

@@ -16,7 +16,7 @@ BuilderError
 ├── PackageError         system packages cannot be had together, or unpacked
 ├── BaseError            the base image is not what the build needs
 ├── EngineError          podman or skopeo failed                        (external)
-└── CheckError           the image was built, and did not prove itself
+└── CheckError           the image is not what it must be, or did not prove itself
 ```
 
 ``exit_code`` is what the command line returns: 1 for the build or a check, 2 for wrong usage,
@@ -131,7 +131,7 @@ class EngineError(BuilderError):
 
 
 class CheckError(BuilderError):
-    """The image exists, and did not prove what it should."""
+    """An image would be broken or is not as its user wants it, or it did not prove itself."""
 
 
 _EXTERNAL = (TransportError, RegistryError, ArchiveError, EngineError)

@@ -9,7 +9,6 @@ from builder.base.base import AptRequest, Base, BaseRequest
 from builder.base.find import find_first_base
 from builder.errors import LockError
 from builder.events import Caution, EventSink
-from builder.oci.platform import Platform
 from builder.project.python_version import wanted_python
 from builder.settings import PullPolicy
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from builder.debian.package import Pin
     from builder.image_lock import LockedImage
+    from builder.oci.platform import Platform
     from builder.plan import Application
     from builder.workshop import Workshop
 
@@ -32,11 +32,14 @@ class Foundation:
     packages: tuple[Pin, ...] = ()
 
 
-def lay_foundation(app: Application, shop: Workshop, *, locked: bool) -> Foundation:
+def lay_foundation(
+    app: Application, platform: Platform, shop: Workshop, *, locked: bool
+) -> Foundation:
     """Base and packages: what ``image.lock`` pins, where it fits the settings; else what is found.
 
     Args:
         app: whose image it is.
+        platform: what the image is for.
         shop: brings the base into its store.
         locked: whether they have to be what ``image.lock`` pins.
 
@@ -44,8 +47,9 @@ def lay_foundation(app: Application, shop: Workshop, *, locked: bool) -> Foundat
         LockError: they have to be, and are not.
         BuilderError: of the base, archive, package, registry, transport and settings kinds.
     """
-    pinned = _fitting(app, shop.events, locked=locked)
-    base = _find(app, shop, pinned, strict=locked)
+    site = _Site(app=app, platform=platform, shop=shop)
+    pinned = _fitting(site, locked=locked)
+    base = _find(site, pinned, strict=locked)
     if pinned is not None and base.digest != pinned.digest:
         # Its packages are those of the lock, so what differs is what uv gave.
         python = f" with Python {base.image.config.value.env.get('PYTHON_VERSION')} of this machine"
@@ -56,15 +60,18 @@ def lay_foundation(app: Application, shop: Workshop, *, locked: bool) -> Foundat
             locked=locked,
         )
         pinned = None
-    packages = pinned.packages if pinned else _choose(app, base, shop)
+    packages = pinned.packages if pinned else _choose(site, base)
     return Foundation(base=base, packages=packages)
 
 
-def lock_foundation(app: Application, shop: Workshop, *, upgrade: bool) -> LockedImage:
+def lock_foundation(
+    app: Application, platform: Platform, shop: Workshop, *, upgrade: bool
+) -> LockedImage:
     """What ``image.lock`` shall say for the platform: what it said, as far as that still fits.
 
     Args:
         app: whose image it is.
+        platform: what it shall say it for.
         shop: brings the base into its store.
         upgrade: whether registries and archives are asked for what is newest instead, as they are
             when nothing was locked yet.
@@ -73,28 +80,37 @@ def lock_foundation(app: Application, shop: Workshop, *, upgrade: bool) -> Locke
         BuilderError: as for ``lay_foundation``; no base but the first of the list will do.
     """
     settings = app.settings
-    before = app.image_lock.image(_platform(app)) if app.image_lock and not upgrade else None
+    before = app.image_lock.image(platform) if app.image_lock and not upgrade else None
     if before is None and settings.pull is PullPolicy.MISSING:
         # What the store remembers may be old; a new lock begins with what is there now.
         app = replace(app, settings=replace(settings, pull=PullPolicy.ALWAYS))
     is_same_base = before is not None and before.base == settings.base[0]
-    base = _find(app, shop, before if is_same_base else None, strict=True)
+    site = _Site(app=app, platform=platform, shop=shop)
+    base = _find(site, before if is_same_base else None, strict=True)
     from builder.image_lock import LockedImage, sources_digest  # noqa: PLC0415 - as below
 
     return LockedImage(
-        platform=_platform(app),
+        platform=platform,
         base=settings.base[0],
         digest=base.digest,
         requested=settings.apt,
-        packages=_choose(app, base, shop, before.packages if before else ()),
+        packages=_choose(site, base, before.packages if before else ()),
         base_packages=base.pins,
         sources=sources_digest(settings.apt_sources, settings.apt_snapshot),
     )
 
 
-def _choose(
-    app: Application, base: Base, shop: Workshop, preferred: Sequence[Pin] = ()
-) -> tuple[Pin, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Site:
+    """Where a foundation is laid."""
+
+    app: Application
+    platform: Platform
+    shop: Workshop
+
+
+def _choose(site: _Site, base: Base, preferred: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    app, shop = site.app, site.shop
     if not app.settings.apt:
         return ()
     # What reads archives takes a tenth of a second to import, and most images need none.
@@ -105,8 +121,9 @@ def _choose(
     return choose(dock, preferred=preferred)
 
 
-def _fitting(app: Application, events: EventSink, *, locked: bool) -> LockedImage | None:
+def _fitting(site: _Site, *, locked: bool) -> LockedImage | None:
     """What is locked for the platform, if it fits the settings."""
+    app, events = site.app, site.shop.events
     path = app.pyproject.image_lock
     if app.image_lock is None:
         if locked:
@@ -114,9 +131,9 @@ def _fitting(app: Application, events: EventSink, *, locked: bool) -> LockedImag
         return None
     from builder.image_lock import drift, sources_digest  # noqa: PLC0415 - most projects have none
 
-    pinned = app.image_lock.image(_platform(app))
+    pinned = app.image_lock.image(site.platform)
     if pinned is None:
-        _deviate(f"{path} locks nothing for {_platform(app)}", events, locked=locked)
+        _deviate(f"{path} locks nothing for {site.platform}", events, locked=locked)
         return None
     settings = app.settings
     found = drift(
@@ -137,11 +154,12 @@ def _deviate(message: str, events: EventSink, *, locked: bool) -> None:
     events(Caution(f"{message}; taking what is found now", _RELOCK))
 
 
-def _find(app: Application, shop: Workshop, pinned: LockedImage | None, *, strict: bool) -> Base:
+def _find(site: _Site, pinned: LockedImage | None, *, strict: bool) -> Base:
     """The first base that can be had; of the first in the list, what is pinned."""
-    first, *others = app.settings.base
+    first, *others = site.app.settings.base
+    shop = site.shop
     return find_first_base(
-        [_request(app, shop, first, pinned), *(_request(app, shop, each) for each in others)],
+        [_request(site, first, pinned), *(_request(site, each) for each in others)],
         strict=strict,
         store=shop.store,
         run=shop.run,
@@ -149,18 +167,16 @@ def _find(app: Application, shop: Workshop, pinned: LockedImage | None, *, stric
     )
 
 
-def _request(
-    app: Application, shop: Workshop, source: str, pinned: LockedImage | None = None
-) -> BaseRequest:
-    settings = app.settings
+def _request(site: _Site, source: str, pinned: LockedImage | None = None) -> BaseRequest:
+    app, settings = site.app, site.app.settings
     return BaseRequest(
         source=source,
-        platform=_platform(app),
+        platform=site.platform,
         policy=settings.pull,
         mirror=settings.base_mirror,
         digest=pinned.digest if pinned else None,
         apt=_apt_request(app, pinned) if source.startswith("apt:") else None,
-        registries=shop.registries,
+        registries=site.shop.registries,
     )
 
 
@@ -171,8 +187,3 @@ def _apt_request(app: Application, pinned: LockedImage | None) -> AptRequest:
         python=wanted_python(app.pyproject, app.lock),
         pins=pinned.base_packages if pinned else (),
     )
-
-
-def _platform(app: Application) -> Platform:
-    chosen = app.settings.platform
-    return Platform.parse(chosen) if chosen else Platform.host()

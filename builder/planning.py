@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.base.target import find_target
-from builder.events import Caution, step
+from builder.events import Caution, Notice, step
 from builder.foundation import lay_foundation
+from builder.oci.platform import Platform
 from builder.plan import Application, BuildPlan, make_plan
 from builder.project.lock import read_lock
 from builder.project.private_copy import source_digest
@@ -86,11 +87,30 @@ def _written(settings: Settings, store: Store) -> list[Path]:
     return [store.root.absolute(), *(Path(place).absolute() for place in places if place)]
 
 
-def plan_build(app: Application, shop: Workshop, *, locked: bool = False) -> Planned:
+def platforms(app: Application) -> tuple[Platform, ...]:
+    """What images are wanted for: this machine's platform, when the settings name none."""
+    return tuple(map(Platform.parse, app.settings.platform)) or (Platform.host(),)
+
+
+def plan_builds(app: Application, shop: Workshop, *, locked: bool = False) -> tuple[Planned, ...]:
+    """A plan for each platform that is wanted; arguments and errors are ``plan_build``'s."""
+    wanted = platforms(app)
+    plans = []
+    for platform in wanted:
+        if len(wanted) > 1:
+            shop.events(Notice(f"planning for {platform}"))
+        plans.append(plan_build(app, platform, shop, locked=locked))
+    return tuple(plans)
+
+
+def plan_build(
+    app: Application, platform: Platform, shop: Workshop, *, locked: bool = False
+) -> Planned:
     """Base, system packages and plan; ``build`` does the rest.
 
     Args:
         app: the application.
+        platform: what the image is for.
         shop: the base is brought into its store.
         locked: whether base and packages have to be what ``image.lock`` pins.
 
@@ -99,7 +119,7 @@ def plan_build(app: Application, shop: Workshop, *, locked: bool = False) -> Pla
             transport kinds.
     """
     with step(shop.events, "base") as done:
-        foundation = lay_foundation(app, shop, locked=locked)
+        foundation = lay_foundation(app, platform, shop, locked=locked)
         base, packages = foundation.base, foundation.packages
         target = find_target(base)
         done.detail = f"{base.name}@{base.digest}, Python {target.python.minor}, {target.libc}"

@@ -113,6 +113,80 @@ class AptSourceSettings:
     keyring: str | None = None
 
 
+CHECKS = (
+    *("wrong-machine", "wrong-libc", "python-tag", "missing-library", "glibc-too-old"),
+    *("missing-symbol-version", "executable-stack", "text-relocations", "stale-rpath"),
+    *("missing-module", "missing-command", "missing-directory", "relative-path", "import"),
+    *("root-user", "privileged-port", "world-writable", "setuid"),
+    *("secret", "secret-in-env", "junk", "host-build", "large-file"),
+    *("max-size", "max-layer-size", "max-layers", "max-growth"),
+)
+"""Names of the checks; ``docs/checks.md`` says what each finds and how it is repaired."""
+
+ALL_CHECKS = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What may be in an image although a check finds it.
+
+    Attributes:
+        check: its name.
+        reason: why, for those who read it later.
+        path: glob of absolute in-image paths, whose ``*`` takes slashes too; any when empty.
+        distribution: normalised name of the package that the file is of; any when empty.
+    """
+
+    check: str
+    reason: str
+    path: str = ""
+    distribution: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How much larger than the one before an image may be.
+
+    Attributes:
+        size: bytes.
+        percent: hundredths of the size before, on top.
+    """
+
+    size: int = 0
+    percent: float = 0.0
+
+    def beyond(self, previous: int) -> int:
+        """How many bytes an image may have, when the one before had ``previous``."""
+        return previous + self.size + int(previous * self.percent / 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksSettings:
+    """What an image must be before there is one.
+
+    Attributes:
+        accept: what may be although a check finds it.
+        warn: checks whose errors are warnings; ``*`` is every check that ``refuse`` does not name.
+        refuse: checks whose warnings are errors; ``*`` is every check that ``warn`` does not name.
+        imports: whether the app's module is imported on this machine, where that can be done.
+        max_size: compressed bytes of all layers; no bound when None, as for those that follow.
+        max_layer_size: compressed bytes of each layer.
+        max_layers: number of layers, those of the base among them.
+        max_growth: compressed, against the image that had the name before.
+        max_file_size: bytes of one of the project's files.
+    """
+
+    accept: tuple[Acceptance, ...] = ()
+    warn: tuple[str, ...] = ()
+    refuse: tuple[str, ...] = ()
+    imports: bool = False
+    max_size: int | None = None
+    max_layer_size: int | None = None
+    max_layers: int | None = None
+    max_growth: Growth | None = None
+    max_file_size: int = 50_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """How registries are spoken with, beside what this machine's container tools say of it.
@@ -139,7 +213,7 @@ class Settings:
             before cannot be reached.
         base_mirror: URL of a registry to ask instead of the base's own.
         pull: whether a registry is asked when the local store has the base.
-        platform: ``os/architecture``; this machine's when None.
+        platform: each ``os/architecture``, no two the same; this machine's when empty.
         workdir: absolute in-image path of the application, and of ``.venv`` in it.
         user: who the container runs as.
         ports: such as ``8000/tcp``; the first one is the application's.
@@ -164,6 +238,7 @@ class Settings:
         apt_snapshot: the moment whose archive counts, as ``20250520T000000Z``; now when None.
         apt_docs: whether documentation, man pages and locales of those packages are kept.
         apt_accept: packages that may come without what their maintainer scripts would have done.
+        checks: what the image must be before there is one.
         insecure_registries: as in ``RegistrySettings``, like the two that follow.
         registry_certs: a directory.
         registries_conf: a file.
@@ -173,7 +248,7 @@ class Settings:
     base: tuple[str, ...] = ("python:3.12-slim-bookworm",)
     base_mirror: str | None = None
     pull: PullPolicy = PullPolicy.MISSING
-    platform: str | None = None
+    platform: tuple[str, ...] = ()
     workdir: str = "/app"
     user: User = field(default_factory=User)
     ports: tuple[str, ...] = ("8000/tcp",)
@@ -196,6 +271,7 @@ class Settings:
     apt_snapshot: str | None = None
     apt_docs: bool = False
     apt_accept: tuple[str, ...] = ()
+    checks: ChecksSettings = field(default_factory=ChecksSettings)
     insecure_registries: tuple[str, ...] = ()
     registry_certs: str | None = None
     registries_conf: str | None = None

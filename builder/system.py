@@ -1,12 +1,13 @@
 """System packages: which ones an image gets, and the layer that they make."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from builder.base.base import Base
 from builder.base.debian_layer import FOR_SCRIPTS
+from builder.base.needs import likely_package, shipping_packages
 from builder.debian.architecture import debian_architecture
 from builder.debian.archive.archive import Archive
 from builder.debian.archive.sources import AptSource
@@ -21,6 +22,8 @@ from builder.errors import BuilderError, PackageError
 from builder.oci.document import canonical_json
 from builder.rootfs.file_index import FileIndex
 from builder.rootfs.indexing import from_fact, to_fact
+from builder.rootfs.libraries import Libraries, libraries_from_fact, libraries_to_fact
+from builder.rootfs.survey import libraries_with
 from builder.settings import PullPolicy, Settings
 from builder.store.layout import Store
 from builder.store.packing import layer_of_fact, layer_to_fact, pack_layer
@@ -31,6 +34,8 @@ from layers.layer import Layer
 
 _FORMAT = 1
 """Raised when the same question has another answer than before."""
+
+_LIBRARIES = "system-libraries"
 
 _PREFERRED = 990
 """Above what any archive has by itself: apt's own number for its default release."""
@@ -114,6 +119,26 @@ class SystemLayer:
     unhandled: tuple[Unhandled, ...]
 
 
+def system_libraries(dock: Dock, layer: Layer) -> Libraries:
+    """The shared libraries of a base with a layer of packages on it; the store keeps them.
+
+    Raises:
+        BaseError: symbolic links of the base go round in circles.
+        LayerError: a layer is not what its digest or diff_id promises.
+        StoreError: the store cannot be written.
+    """
+    key = f"{dock.base.digest} {layer.digest}"
+    fact = dock.store.fact(_LIBRARIES, key)
+    if fact is not None:
+        try:
+            return libraries_from_fact(fact)
+        except ValueError:
+            pass  # damaged, or of another version of this program: they are found again
+    found = libraries_with(dock.base.libraries, layer)
+    dock.store.remember(_LIBRARIES, key, libraries_to_fact(found))
+    return found
+
+
 def system_layer(dock: Dock, pins: Sequence[Pin], *, key: Digest, codec: Codec) -> SystemLayer:
     """Make the layer that holds packages, or take it from the store.
 
@@ -134,6 +159,24 @@ def system_layer(dock: Dock, pins: Sequence[Pin], *, key: Digest, codec: Codec) 
         dock.store.remember("system-layer", str(key), _to_fact(made))
     _refuse_unhandled(made.unhandled, dock.settings)
     return made
+
+
+def packages_with(dock: Dock, sonames: Collection[str]) -> dict[str, str]:
+    """The Debian package for each of some shared libraries, as far as that can be told.
+
+    It is for advice on what is wrong anyway: no sources, no network and a base that is no Debian
+    all mean that there is none. The archive's list of files is long, and fetched once.
+    """
+    if dock.settings.pull is PullPolicy.NEVER:
+        return {}
+    try:
+        archive = _archive(dock, _sources(dock, _root(dock)))
+        index = archive.index()
+        found = {soname: name for soname in sonames if (name := likely_package(soname, index))}
+        left = set(sonames) - found.keys()
+        return found | (shipping_packages(left, archive, index) if left else {})
+    except BuilderError:
+        return {}
 
 
 def _made_layer(dock: Dock, pins: Sequence[Pin], codec: Codec) -> SystemLayer:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from layers.entries import Content, DirEntry, Entry
     from layers.segment import Segment
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same inputs give other layer bytes than before; part of every layer's key."""
 
 

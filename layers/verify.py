@@ -2,19 +2,34 @@
 
 import hashlib
 import tarfile  # noqa: TID251 - a reader of its own: what tar.py wrote is proven by another path
-from collections.abc import Generator
+from collections.abc import Container, Generator, Iterator
 from typing import Any, BinaryIO, cast
 
-from layers.compress import decompressed
+from layers.compress import Codec, decompressed
 from layers.digest import CHUNK, verified
 from layers.entries import WHITEOUT_PREFIX, check_path, parents
 from layers.errors import ContentError, LayerError
 from layers.layer import Layer
+from layers.segment import Segment
 
 DAMAGES = (tarfile.TarError, OSError, EOFError, ValueError)
 """What reading a damaged layer raises, also while a member's content is read."""
 
 _BUFFER = 1 << 18
+
+
+class _Pieces:
+    """What comes in pieces, as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (piece := next(self._pieces, b"")):
+            self._rest += piece
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
 
 
 class _Hashing:
@@ -67,6 +82,29 @@ def _members(stream: BinaryIO) -> Generator[tuple[tarfile.TarInfo, BinaryIO | No
             yield member, cast("BinaryIO | None", content)
             # The library remembers every member it saw; a stream never looks back.
             cast("Any", archive).members.clear()
+
+
+def segment_files(
+    segment: Segment, codec: Codec, wanted: Container[str]
+) -> Generator[tuple[str, bytes]]:
+    """The contents of some regular files of a segment, by path; its digest is proven at the end.
+
+    Raises:
+        LayerError: it is not what it promises. Other ``DAMAGES`` may come before that shows.
+    """
+    with segment.content.open() as file:
+        blob = verified(file, segment.digest, segment.size)
+        expander = codec.expander()
+        pieces = (
+            found
+            for data in iter(lambda: blob.read(_BUFFER), b"")
+            for found in expander.expand(data)
+        )
+        for member, content in _members(cast("BinaryIO", _Pieces(pieces))):
+            if content is not None and member.name in wanted:
+                yield member.name, content.read()
+        for _ in pieces:
+            pass
 
 
 def verify_layer(layer: Layer) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from builder.base.base import Base
 from builder.base.intake import load_image
 from builder.oci.descriptor import REF_NAME
-from builder.rootfs.indexing import file_index
+from builder.rootfs.indexing import file_index, libraries
 from builder.rootfs.runtime import Runtime
 from builder.store.layout import Layout, Store
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
@@ -59,6 +59,7 @@ def a_debian_base(store: Store, archive: LocalArchive | None = None) -> Base:
         image=image,
         runtime=Runtime.of(image, read_files()),
         read_files=read_files,
+        read_libraries=cache(partial(libraries, image, store)),
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from builder.oci import media_types
-from builder.oci.descriptor import Descriptor
+from builder.oci.descriptor import Descriptor, platform_json
 from builder.oci.image import Image
 from builder.oci.image_config import make_image_config, parse_image_config
-from builder.oci.manifest import Manifest, parse_manifest
+from builder.oci.image_index import ImageIndex
+from builder.oci.manifest import Manifest, parse_index, parse_manifest
 from builder.oci.platform import Platform
 from builder.store.layout import Layout
 from layers.compress import GZIP, Codec
@@ -30,12 +31,15 @@ def make_layer(layout: Layout, entries: Iterable[Entry], codec: Codec = GZIP) ->
     return replace(layer, source=FileContent(stored))
 
 
-def make_image(layers: Sequence[Layer], run: Mapping[str, Any] | None = None) -> Image:
-    host = Platform.host()
+def make_image(
+    layers: Sequence[Layer],
+    run: Mapping[str, Any] | None = None,
+    platform: Platform | None = None,
+) -> Image:
+    wanted = platform or Platform.host()
     config = make_image_config(
         {
-            "architecture": host.architecture,
-            "os": host.os,
+            **platform_json(wanted),
             "created": "1980-01-01T00:00:00Z",
             "config": run or {},
             "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
@@ -46,13 +50,29 @@ def make_image(layers: Sequence[Layer], run: Mapping[str, Any] | None = None) ->
     return Image(manifest.to_document(), config, tuple(layers))
 
 
-def read_image(layout: Layout, name: str) -> Image:
-    """The image of that name, read as any other tool would: from the index down."""
+def find_named(layout: Layout, name: str) -> Descriptor:
+    """What a layout has under a name."""
     [found] = [
         entry
         for entry in layout.index().manifests
         if entry.annotations.get("org.opencontainers.image.ref.name") == name
     ]
+    return found
+
+
+def read_image(layout: Layout, name: str) -> Image:
+    """The image of that name, read as any other tool would: from the index down."""
+    return read_manifest(layout, find_named(layout, name))
+
+
+def read_index(layout: Layout, name: str) -> ImageIndex:
+    """The index of that name, with its images."""
+    index = parse_index(layout.read(find_named(layout, name)))
+    return ImageIndex(index, tuple(read_manifest(layout, each) for each in index.value.manifests))
+
+
+def read_manifest(layout: Layout, found: Descriptor) -> Image:
+    """The image that a descriptor points at."""
     manifest = parse_manifest(layout.read(found))
     config = parse_image_config(layout.read(manifest.value.config))
     layers = tuple(

@@ -38,7 +38,7 @@ class Ground:
 
     def app(self, apt: Sequence[str] = ("libpq5",), **settings: Any) -> Application:
         app = application(self.directory)
-        chosen = {"base": (self.base,), "apt": tuple(apt), "platform": "linux/amd64"} | settings
+        chosen = {"base": (self.base,), "apt": tuple(apt), "platform": ("linux/amd64",)} | settings
         return replace(app, settings=replace(app.settings, **chosen))
 
     @property
@@ -47,10 +47,10 @@ class Ground:
         return Workshop(store=store, run=run, events=self.events.append, registries=self.registries)
 
     def lay(self, app: Application, *, locked: bool = False) -> Foundation:
-        return lay_foundation(app, self.shop, locked=locked)
+        return lay_foundation(app, AMD64, self.shop, locked=locked)
 
     def lock(self, app: Application, *, upgrade: bool = False) -> LockedImage:
-        return lock_foundation(app, self.shop, upgrade=upgrade)
+        return lock_foundation(app, AMD64, self.shop, upgrade=upgrade)
 
     def warnings(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Caution)]

@@ -1,6 +1,8 @@
 """System packages from a signed archive on loopback, laid on a small base."""
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -17,7 +19,14 @@ from builder.process import run
 from builder.rootfs.indexing import file_index
 from builder.settings import AptSourceSettings, PullPolicy, Settings
 from builder.store.layout import Store
-from builder.system import Dock, SystemLayer, choose, system_layer
+from builder.system import (
+    Dock,
+    SystemLayer,
+    choose,
+    packages_with,
+    system_layer,
+    system_libraries,
+)
 from builder.workshop import Workshop
 from layers.compress import GZIP
 from layers.digest import Digest
@@ -232,3 +241,37 @@ def test_packages_are_for_the_base_s_architecture(tmp_path: Path, archive: Local
     dock = a_dock(tmp_path, archive, "libpq5")
     assert dock.base.image.config.value.platform == Platform("linux", "amd64")
     assert {pin.architecture for pin in choose(dock)} == {"amd64"}
+
+
+def test_the_libraries_of_packages_are_found_beside_the_base_s(
+    tmp_path: Path, archive: LocalArchive
+) -> None:
+    library = Path(sys.executable).resolve().read_bytes()
+    add_package(archive, "libfoo1", files=[file("usr/lib/libfoo.so.1", library)])
+    archive.publish()
+    dock = a_dock(tmp_path, archive, "libfoo1")
+    layer = made(dock).layer
+    found = system_libraries(dock, layer)
+    assert "usr/lib/libfoo.so.1" in found.files.keys() - dock.base.libraries.files.keys()
+    assert system_libraries(dock, layer) == found
+    (fact,) = (tmp_path / "store/facts/system-libraries").iterdir()
+    fact.write_text("{}")
+    assert system_libraries(dock, layer) == found
+
+
+def test_the_package_that_has_a_library_is_known_by_rule_or_by_the_archive_s_list(
+    tmp_path: Path, archive: LocalArchive
+) -> None:
+    odd = {"Package": "oddities", "Version": "1", "Architecture": "amd64"}
+    archive.add(odd, ships=["usr/lib/libodd.so.3", "usr/lib/libpq.so.5"])
+    archive.publish()
+    sonames = ["libpq.so.5", "libodd.so.3", "libnone.so.1"]
+    dock = a_dock(tmp_path, archive)
+    assert packages_with(dock, sonames) == {"libpq.so.5": "libpq5", "libodd.so.3": "oddities"}
+    assert packages_with(replace(dock, settings=Settings(pull=PullPolicy.NEVER)), sonames) == {}
+
+
+def test_advice_does_without_an_archive(tmp_path: Path, archive: LocalArchive) -> None:
+    assert packages_with(a_dock(tmp_path / "none", None), ["libpq.so.5"]) == {}
+    shutil.rmtree(archive.root / "dists")
+    assert packages_with(a_dock(tmp_path / "gone", archive), ["libpq.so.5"]) == {}

@@ -19,8 +19,9 @@ def write_wheel(  # noqa: PLR0913 - a wheel has that many parts
     data: Mapping[str, bytes] | None = None,
     entry_points: Mapping[str, str] | None = None,
     requires: Iterable[str] = (),
+    tag: str = "py3-none-any",
 ) -> Path:
-    """Write a pure wheel.
+    """Write a wheel.
 
     Args:
         directory: where to; it is made.
@@ -31,6 +32,7 @@ def write_wheel(  # noqa: PLR0913 - a wheel has that many parts
         data: of ``.data/data``, by path in the environment.
         entry_points: console scripts, name to ``module:function``.
         requires: what it depends on.
+        tag: what it is for; a wheel that is not for any platform is not pure.
     """
     info = f"{name}-{version}.dist-info"
     files = {f"{name}/__init__.py": b"VALUE = 1\n"} if files is None else files
@@ -39,19 +41,23 @@ def write_wheel(  # noqa: PLR0913 - a wheel has that many parts
         **{f"{name}-{version}.data/scripts/{key}": value for key, value in (scripts or {}).items()},
         **{f"{name}-{version}.data/data/{key}": value for key, value in (data or {}).items()},
         f"{info}/METADATA": _metadata(name, version, requires),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\n"
-        b"Tag: py3-none-any\n",
+        f"{info}/WHEEL": _wheel(tag),
     }
     if entry_points:
         lines = "".join(f"{key} = {value}\n" for key, value in entry_points.items())
         members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{lines}".encode()
     members[f"{info}/RECORD"] = _record(members, f"{info}/RECORD")
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{name}-{version}-py3-none-any.whl"
+    path = directory / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for key, value in members.items():
             wheel.writestr(zipfile.ZipInfo(key, _EPOCH), value)
     return path
+
+
+def _wheel(tag: str) -> bytes:
+    pure = "true" if tag.endswith("-any") else "false"
+    return (f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\nTag: {tag}\n").encode()
 
 
 def _metadata(name: str, version: str, requires: Iterable[str]) -> bytes:

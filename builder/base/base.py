@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from builder.oci.platform import Platform
     from builder.registry.access import RegistryAccess
     from builder.rootfs.file_index import FileIndex
+    from builder.rootfs.libraries import Libraries
     from builder.rootfs.runtime import Runtime
     from layers.digest import Digest
 
@@ -75,6 +76,7 @@ class Base:
         runtime: what programs find there.
         read_files: reads the index of its filesystem, once; a build that finds nothing changed
             does not need its thousands of paths.
+        read_libraries: reads its shared libraries, once; few builds check anything against them.
         pins: the packages that it was composed of; empty when it was found as it is.
     """
 
@@ -83,6 +85,7 @@ class Base:
     image: Image
     runtime: Runtime
     read_files: Callable[[], FileIndex] = field(compare=False, repr=False)
+    read_libraries: Callable[[], Libraries] = field(compare=False, repr=False)
     pins: tuple[Pin, ...] = ()
 
     @property
@@ -94,3 +97,8 @@ class Base:
     def files(self) -> FileIndex:
         """Its filesystem."""
         return self.read_files()
+
+    @property
+    def libraries(self) -> Libraries:
+        """Its shared libraries."""
+        return self.read_libraries()

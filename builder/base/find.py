@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from builder.oci.descriptor import Descriptor
     from builder.oci.image import Image
     from builder.rootfs.file_index import FileIndex
+    from builder.rootfs.libraries import Libraries
     from builder.store.layout import Store
     from layers.entries import Content
 
@@ -121,6 +122,7 @@ def _bring(request: BaseRequest, source: BaseSource, store: Store) -> Base:
         image=image,
         runtime=runtime,
         read_files=read_files,
+        read_libraries=cache(partial(_read_libraries, request.source, image, store)),
         pins=_composed_of(manifest, store) if is_composed else (),
     )
 
@@ -130,6 +132,13 @@ def _read_files(source: str, image: Image, store: Store) -> FileIndex:
 
     with _about(source):
         return file_index(image, store)
+
+
+def _read_libraries(source: str, image: Image, store: Store) -> Libraries:
+    from builder.rootfs.indexing import libraries  # noqa: PLC0415 - for checks alone
+
+    with _about(source):
+        return libraries(image, store)
 
 
 def _composed_of(manifest: Descriptor, store: Store) -> tuple[Pin, ...]:

@@ -59,16 +59,30 @@ def search(
         BaseError: no package has one of them.
         ArchiveError: the list cannot be had.
     """
-    listed = archive.contents_of(set(missing))
-    found = {}
+    found = shipping_packages(missing, archive, index)
     for soname, path in sorted(missing.items()):
-        offered = [p for name in listed.get(soname, ()) if (p := candidate(index.versions(name)))]
-        if not offered:
+        if soname not in found:
             raise BaseError(
                 f"/{path} of Python {python} needs {soname}, and no package of the archive has it",
                 hint=_HINT.format(minor=".".join(python.split(".")[:2])),
             )
-        found[soname] = min(offered, key=_oddness).name
+    return found
+
+
+def shipping_packages(
+    sonames: Collection[str], archive: Contents, index: PackageIndex
+) -> dict[str, str]:
+    """The package for each library that one has, by the archive's own list of files.
+
+    Raises:
+        ArchiveError: the list cannot be had.
+    """
+    listed = archive.contents_of(set(sonames))
+    found = {}
+    for soname in sorted(sonames):
+        offered = [p for name in listed.get(soname, ()) if (p := candidate(index.versions(name)))]
+        if offered:
+            found[soname] = min(offered, key=_oddness).name
     return found
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterable
 
-from builder.errors import CheckError
+from builder.checks.finding import Finding, Severity
 from builder.settings import Settings
 from layers.entries import Entry, FileEntry
 
 
 def check_application(
     settings: Settings, contents: Iterable[str | Entry], site_packages: str
-) -> None:
-    """Make sure that the app's module and its server are there, without importing anything.
+) -> list[Finding]:
+    """Find out whether the app's module and its server are there, without importing anything.
 
     Says nothing when ``cmd`` or ``entrypoint`` is the user's own, or when ``.pth`` files add places
     to import from: only a start of the container can tell then.
@@ -21,29 +21,42 @@ def check_application(
             that cannot be opened, and what a ``.pth`` file does is not known then.
         site_packages: absolute in-image path.
 
-    Raises:
-        CheckError: the module or uvicorn is missing; the message says where it was looked for.
+    Returns:
+        At most one: what starts first fails first.
     """
     if settings.app is None or settings.cmd is not None or settings.entrypoint is not None:
-        return
+        return []
     found = {item if isinstance(item, str) else item.path: item for item in contents}
     paths = found.keys()
     if f"{settings.venv}/bin/uvicorn".lstrip("/") not in paths:
-        raise CheckError(
-            f"the image would run uvicorn, which {settings.venv} does not have",
-            hint="uv add uvicorn, or choose another command: [tool.builder] cmd",
-        )
+        return [_no_server(settings)]
     site = site_packages.lstrip("/")
     if any(_adds_places(item) for path, item in found.items() if _is_pth(path, site)):
-        return
+        return []
     module = settings.app.partition(":")[0]
     roots = (site, settings.workdir.lstrip("/"), f"{settings.workdir}/src".lstrip("/"))
-    if not any(_holds(paths, root, module) for root in roots):
-        raise CheckError(
-            f"the image would run {settings.app}, and has no module {module}; looked in "
-            + ", ".join(f"/{root}" for root in roots),
-            hint="correct [tool.builder] app, or see what .dockerignore leaves out",
-        )
+    if any(_holds(paths, root, module) for root in roots):
+        return []
+    return [_no_module(settings.app, roots)]
+
+
+def _no_server(settings: Settings) -> Finding:
+    return Finding(
+        check="missing-command",
+        severity=Severity.ERROR,
+        message=f"the image would run uvicorn, which {settings.venv} does not have",
+        fix="uv add uvicorn, or choose another command: [tool.builder] cmd",
+    )
+
+
+def _no_module(app: str, roots: Iterable[str]) -> Finding:
+    return Finding(
+        check="missing-module",
+        severity=Severity.ERROR,
+        message=f"the image would run {app}, and has no module {app.partition(':')[0]}; looked in "
+        + ", ".join(f"/{root}" for root in roots),
+        fix="correct [tool.builder] app, or see what .dockerignore leaves out",
+    )
 
 
 def _is_pth(path: str, site: str) -> bool:

@@ -98,6 +98,8 @@ def _command(name: str) -> "_Command":
             from builder.cli.trace import command
         case "lock":
             from builder.cli.lock import command
+        case "check":
+            from builder.cli.check import command
         case "test":
             from builder.cli.test import command
         case "login":

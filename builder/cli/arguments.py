@@ -3,9 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 _DESCRIPTION = """\
 Container images from uv projects: no Dockerfile, no daemon, no root.
@@ -40,7 +40,21 @@ def version() -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Finds out how wide the terminal is without what archives files, which is slow to load."""
+    """Gets a command's options once it is called: each takes its time, and no run uses them all.
+
+    It finds out how wide the terminal is without what archives files, which is slow to load.
+    """
+
+    def __init__(self, *, fill: Callable[["_Parser"], None] | None = None, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+        self._fill = fill
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """As argparse has it, with the options there by then."""
+        fill, self._fill = self._fill, None
+        if fill:
+            fill(self)
+        return super().parse_known_args(*args, **kwargs)
 
     def _get_formatter(self) -> argparse.HelpFormatter:
         formatter = cast("type[argparse.HelpFormatter]", self.formatter_class)
@@ -65,17 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_build(commands)
-    _add_push(commands)
-    _add_lock(commands)
-    _add_test(commands)
-    _add_login(commands)
-    _add_logout(commands)
-    _add_cache(commands)
+    _add_commands(commands)
     return parser
 
 
@@ -93,13 +100,71 @@ class _Version(argparse.Action):
 type _Commands = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 - typeshed's
 
 
-def _add_build(commands: _Commands) -> None:
-    parser = commands.add_parser(
+def _add_commands(commands: _Commands) -> None:
+    add = commands.add_parser
+    add(
         "build",
         help="build an image from a uv project",
         description="Build an image from a uv project, and load it into podman when it is there.",
-        allow_abbrev=False,
+        fill=_fill_build,
     )
+    add(
+        "push",
+        help="send a project's image, or one that exists, to registries",
+        description="Send an image to registries: that of a project, built when it is not yet, or "
+        "one that exists. Only what a registry lacks is sent.",
+        fill=_fill_push,
+    )
+    add(
+        "lock",
+        help="write image.lock: the base's digest and every system package",
+        description="Write down, beside uv.lock, the digest of the base and the version and hash "
+        "of every system package; build uses them. What is locked and still fits stays.",
+        fill=_fill_lock,
+    )
+    add(
+        "check",
+        help="look for what is wrong with an image, whoever built it",
+        description="Look into an image, whoever built it, for what breaks or gives away secrets: "
+        "missing libraries, wrong machines, keys and tokens, files that nobody meant to ship. "
+        "Findings go to stdout. The exit code is 1 when one of them is an error.",
+        fill=_fill_check,
+    )
+    add(
+        "test",
+        help="start an image that podman has and prove that it is healthy",
+        description="Start an image that podman has, wait for its health, prove who it runs as "
+        "and where it listens, and stop it. Settings come from the project, when there is one.",
+        fill=_fill_test,
+    )
+    add(
+        "login",
+        help="keep a user name and password for a registry",
+        description="Ask a registry whether it takes a user name and password, and keep them where "
+        "podman, skopeo and Docker look, too: in REGISTRY_AUTH_FILE, or DOCKER_CONFIG/config.json, "
+        "or XDG_RUNTIME_DIR/containers/auth.json, or ~/.config/containers/auth.json; or in the "
+        "credential helper that such a file names. The password is that of "
+        "BUILDER_REGISTRY_PASSWORD, or it is asked for.",
+        fill=_fill_login,
+    )
+    add(
+        "logout",
+        help="forget what is kept for a registry",
+        description="Remove what is kept for a registry from every file that is looked at, and "
+        "from the credential helpers that they name.",
+        fill=_fill_logout,
+    )
+    add(
+        "cache",
+        help="look into the builder's store, make it smaller, prove that it is sound",
+        description="The store is in BUILDER_STORE, else in XDG_CACHE_HOME/image-builder, else in "
+        "~/.cache/image-builder. Whatever is removed from it costs the next build time, and no "
+        "more.",
+        fill=_fill_cache,
+    )
+
+
+def _fill_build(parser: argparse.ArgumentParser) -> None:
     _add_foundation(parser)
     add = parser.add_argument
     add("--tag", metavar="REF", action="append", dest="tags", help="a name for the image")
@@ -125,14 +190,7 @@ def _add_build(commands: _Commands) -> None:
     parser.set_defaults(command="build")
 
 
-def _add_push(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "push",
-        help="send a project's image, or one that exists, to registries",
-        description="Send an image to registries: that of a project, built when it is not yet, or "
-        "one that exists. Only what a registry lacks is sent.",
-        allow_abbrev=False,
-    )
+def _fill_push(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "arguments",
@@ -156,19 +214,71 @@ def _add_push(commands: _Commands) -> None:
     parser.set_defaults(command="push")
 
 
-def _add_lock(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "lock",
-        help="write image.lock: the base's digest and every system package",
-        description="Write down, beside uv.lock, the digest of the base and the version and hash "
-        "of every system package; build uses them. What is locked and still fits stays.",
-        allow_abbrev=False,
-    )
+def _fill_lock(parser: argparse.ArgumentParser) -> None:
     _add_foundation(parser)
     parser.add_argument(
         "--upgrade", action="store_true", help="take the newest base and packages instead"
     )
     parser.set_defaults(command="lock")
+
+
+def _fill_check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "image",
+        metavar="IMAGE",
+        help="a name that build gave, or one in a registry; an image layout's directory; "
+        "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, containers-storage:NAME or "
+        "docker://REF",
+    )
+    _add_platform(parser, "of those that an index has (default: all of them)")
+    add(
+        "--project",
+        metavar="DIR",
+        help="whose settings say what is accepted (default: nobody's)",
+    )
+    _add_registry(parser)
+    add("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(command="check")
+
+
+def _fill_test(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="its name in podman")
+    add("--project", metavar="DIR", help="whose settings count (default: those here, if any)")
+    add(
+        "--publish",
+        metavar="PORT",
+        type=_port,
+        help="the loopback port to use (default: a free one)",
+    )
+    add("--timeout", metavar="SECONDS", type=_seconds, help="until the first healthy answer")
+    _add_env(parser)
+    add("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(command="test")
+
+
+def _fill_login(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("registry", metavar="REGISTRY", help="its host, such as ghcr.io or docker.io")
+    add("--username", metavar="NAME", help="default: BUILDER_REGISTRY_USERNAME")
+    add("--password-stdin", action="store_true", help="read the password from stdin, all of it")
+    _add_registry(parser)
+    parser.set_defaults(command="login")
+
+
+def _fill_logout(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("registry", metavar="REGISTRY", nargs="?", help="its host, such as ghcr.io or docker.io")
+    add("--all", action="store_true", help="forget all registries")
+    parser.set_defaults(command="logout")
+
+
+def _fill_cache(parser: argparse.ArgumentParser) -> None:
+    from builder.cli.cache_arguments import add_actions
+
+    add_actions(parser)
+    parser.set_defaults(command="cache")
 
 
 def _add_foundation(parser: argparse.ArgumentParser) -> None:
@@ -191,111 +301,13 @@ def _add_base(parser: argparse.ArgumentParser) -> None:
     add("--base-mirror", metavar="URL", help="a registry to ask instead of the base's own")
     add("--apt-mirror", metavar="URL", help="a server to ask instead of those in apt's sources")
     add("--pull", metavar="POLICY", help="missing (default), always or never")
-    add("--platform", metavar="OS/ARCH", help="what to build for (default: this machine)")
+    _add_platform(parser, "what to build for (default: this machine)")
 
 
-def _add_test(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "test",
-        help="start an image that podman has and prove that it is healthy",
-        description="Start an image that podman has, wait for its health, prove who it runs as "
-        "and where it listens, and stop it. Settings come from the project, when there is one.",
-        allow_abbrev=False,
+def _add_platform(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH[,OS/ARCH...]", action="append", help=f"{what}; repeatable"
     )
-    add = parser.add_argument
-    add("image", metavar="IMAGE", help="its name in podman")
-    add("--project", metavar="DIR", help="whose settings count (default: those here, if any)")
-    add(
-        "--publish",
-        metavar="PORT",
-        type=_port,
-        help="the loopback port to use (default: a free one)",
-    )
-    add("--timeout", metavar="SECONDS", type=_seconds, help="until the first healthy answer")
-    _add_env(parser)
-    add("--json", action="store_true", help="print the report as JSON")
-    parser.set_defaults(command="test")
-
-
-def _add_login(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "login",
-        help="keep a user name and password for a registry",
-        description="Ask a registry whether it takes a user name and password, and keep them where "
-        "podman, skopeo and Docker look, too: in REGISTRY_AUTH_FILE, or DOCKER_CONFIG/config.json, "
-        "or XDG_RUNTIME_DIR/containers/auth.json, or ~/.config/containers/auth.json; or in the "
-        "credential helper that such a file names. The password is that of "
-        "BUILDER_REGISTRY_PASSWORD, or it is asked for.",
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("registry", metavar="REGISTRY", help="its host, such as ghcr.io or docker.io")
-    add("--username", metavar="NAME", help="default: BUILDER_REGISTRY_USERNAME")
-    add("--password-stdin", action="store_true", help="read the password from stdin, all of it")
-    _add_registry(parser)
-    parser.set_defaults(command="login")
-
-
-def _add_logout(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "logout",
-        help="forget what is kept for a registry",
-        description="Remove what is kept for a registry from every file that is looked at, and "
-        "from the credential helpers that they name.",
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("registry", metavar="REGISTRY", nargs="?", help="its host, such as ghcr.io or docker.io")
-    add("--all", action="store_true", help="forget all registries")
-    parser.set_defaults(command="logout")
-
-
-def _add_cache(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "cache",
-        help="look into the builder's store, make it smaller, prove that it is sound",
-        description="The store is in BUILDER_STORE, else in XDG_CACHE_HOME/image-builder, else in "
-        "~/.cache/image-builder. Whatever is removed from it costs the next build time, and no "
-        "more.",
-        allow_abbrev=False,
-    )
-    parser.set_defaults(command="cache")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
-    info = actions.add_parser("info", help="what takes the room", allow_abbrev=False)
-    info.add_argument("--json", action="store_true", help="print it as JSON")
-    pruning = actions.add_parser(
-        "prune",
-        help="remove what nothing needs, or what was not used for long",
-        description="Remove what no image that has a name and no usable fact needs, and what "
-        "killed builds left; then, when asked to, images and facts that were not used for the "
-        "longest time. Prints the names of the images that went.",
-        allow_abbrev=False,
-    )
-    add = pruning.add_argument
-    add("--max-size", metavar="SIZE", help="until no more than this is left: 5GB, 500MB, 2GiB")
-    add("--older-than", metavar="AGE", help="all that was not used for so long: 30m, 12h, 7d")
-    _add_cache_options(pruning)
-    verifying = actions.add_parser(
-        "verify",
-        help="read every blob, and remove what is damaged",
-        description="Read every blob and compare it with its digest, look whether every image is "
-        "complete and every fact can be read; remove what is not. The exit code is 1 when anything "
-        "was found.",
-        allow_abbrev=False,
-    )
-    _add_cache_options(verifying)
-
-
-def _add_cache_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--dry-run", action="store_true", help="only say what would be removed")
-    add(
-        "--no-wait",
-        action="store_false",
-        dest="wait",
-        help="fail when builds are at work, instead of waiting until they are done",
-    )
-    add("--json", action="store_true", help="print the result as JSON")
 
 
 def _add_locked(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,11 @@ from builder.build import build
 from builder.cli.console import Console, emit
 from builder.cli.environment import container_env
 from builder.cli.flags import BASE_FLAGS, REGISTRY_FLAGS, chosen
+from builder.cli.outcome import dry_run, result_of
 from builder.engine import podman_available
 from builder.errors import EngineError, SettingsError
 from builder.events import EventSink, Notice, step
-from builder.planning import Planned, plan_build, read_application
+from builder.planning import plan_builds, platforms, read_application
 from builder.process import CommandRunner, run
 from builder.registry.access import RegistryAccess
 from builder.store.bound import keep_bound
@@ -24,11 +25,13 @@ from builder.workshop import Workshop
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from builder.destinations.destination import Destination
-    from builder.oci.image import Image
+    from builder.oci.image_index import Built
+    from builder.oci.reference import Reference
     from builder.plan import Application
+    from builder.planning import Planned
     from builder.settings import Settings
 
 
@@ -63,14 +66,16 @@ def _build(
     app: Application, options: argparse.Namespace, env: Mapping[str, str], shop: Workshop
 ) -> int:
     destinations = _destinations(app.settings, options, shop)
-    planned = plan_build(app, shop, locked=is_locked(options.locked, app))
+    for destination in destinations:
+        destination.expect(platforms(app))
+    plans = plan_builds(app, shop, locked=is_locked(options.locked, app))
     if options.dry_run:
-        emit(json.dumps(_dry_run(planned, destinations), indent=2))
+        emit(json.dumps(dry_run(plans, [each.label for each in destinations]), indent=2))
         return 0
-    image = build(planned, shop)
-    went = _deliver(image, planned, destinations, shop)
-    report = _prove(planned, env, shop) if options.test else None
-    result = _result(image, planned, went) | ({"health": report} if report else {})
+    built = build(plans, shop)
+    went = _deliver(built, plans[0].plan.names, destinations, shop)
+    report = _prove(plans[0], env, shop) if options.test else None
+    result = result_of(built, plans, went) | ({"health": report} if report else {})
     if options.metadata_file:
         from builder.cli.results import write_files
 
@@ -128,12 +133,15 @@ def _destinations(
 
 
 def _deliver(
-    image: Image, planned: Planned, destinations: list[Destination], shop: Workshop
+    built: Built,
+    names: Sequence[Reference],
+    destinations: list[Destination],
+    shop: Workshop,
 ) -> dict[str, str]:
     went = {}
     for destination in destinations:
         with step(shop.events, destination.label) as done:
-            done.detail = destination.put(image, planned.plan.names)
+            done.detail = destination.put(built, names)
         went[destination.label] = done.detail
     return went
 
@@ -143,37 +151,3 @@ def _prove(planned: Planned, env: Mapping[str, str], shop: Workshop) -> dict[str
 
     name = planned.plan.names[0].local
     return prove(health_check(name, planned.app.settings, env), shop.events)
-
-
-def _dry_run(planned: Planned, destinations: list[Destination]) -> dict[str, Any]:
-    plan = planned.plan
-    return {
-        **plan.to_json(),
-        "key": str(plan.key),
-        "destinations": [destination.label for destination in destinations],
-    }
-
-
-def _result(image: Image, planned: Planned, went: Mapping[str, str]) -> dict[str, Any]:
-    plan = planned.plan
-    inherited = len(planned.base.image.layers)
-    names = [*["base"] * inherited, *plan.names_of(len(image.layers) - inherited)]
-    return {
-        "digest": str(image.digest),
-        "references": [f"{name.local}@{image.digest}" for name in plan.names],
-        "platform": str(plan.target.platform),
-        "size": image.size,
-        "base": dict(plan.base),
-        "key": str(plan.key),
-        "layers": [
-            {
-                "name": name,
-                "media_type": layer.media_type,
-                "digest": str(layer.digest),
-                "diff_id": str(layer.diff_id),
-                "size": layer.size,
-            }
-            for name, layer in zip(names, image.layers, strict=True)
-        ],
-        "destinations": dict(went),
-    }

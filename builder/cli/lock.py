@@ -12,8 +12,8 @@ from builder.debian.package import Pin
 from builder.destinations.file import replacing
 from builder.events import Notice, step
 from builder.foundation import lock_foundation
-from builder.image_lock import LockedImage, to_toml, with_image
-from builder.planning import read_application
+from builder.image_lock import ImageLock, LockedImage, to_toml, with_image
+from builder.planning import platforms, read_application
 from builder.process import run
 from builder.registry.access import RegistryAccess
 from builder.store.layout import Store
@@ -30,18 +30,18 @@ def command(options: argparse.Namespace, console: Console) -> int:
     shop = Workshop(store=Store.at_home(console), run=run, events=console)
     flags = chosen(options, (*BASE_FLAGS, *REGISTRY_FLAGS))
     app = read_application(Path(options.project), flags, os.environ, shop)
-    with (
-        RegistryAccess.of(app.settings.registries, os.environ, run=run, events=console) as access,
-        step(console, "base and system packages") as done,
-    ):
-        with_access = replace(shop, registries=access)
-        locked = lock_foundation(app, with_access, upgrade=options.upgrade)
-        done.detail = f"{locked.base}, {len(locked.packages)} packages, {locked.platform}"
-    before = app.image_lock.image(locked.platform) if app.image_lock else None
-    for line in _changes(before, locked):
-        console(Notice(line))
+    lock = app.image_lock or ImageLock()
+    with RegistryAccess.of(app.settings.registries, os.environ, run=run, events=console) as access:
+        shop = replace(shop, registries=access)
+        for platform in platforms(app):
+            with step(console, "base and system packages") as done:
+                locked = lock_foundation(app, platform, shop, upgrade=options.upgrade)
+                done.detail = f"{locked.base}, {len(locked.packages)} packages, {platform}"
+            for line in _changes(lock.image(platform), locked):
+                console(Notice(line))
+            lock = with_image(lock, locked)
     path = app.pyproject.image_lock
-    content = to_toml(with_image(app.image_lock, locked))
+    content = to_toml(lock)
     if not path.is_file() or path.read_bytes() != content:
         with replacing(path) as file:
             file.write(content)

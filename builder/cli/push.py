@@ -19,7 +19,7 @@ from builder.oci.platform import Platform
 from builder.oci.reference import DOCKER_HUB, Reference
 from builder.oci.tree import ManifestTree
 from builder.plan import Application
-from builder.planning import plan_build, read_application
+from builder.planning import plan_builds, read_application
 from builder.process import CommandRunner, run
 from builder.project.settings import read_registry_settings
 from builder.push.ahead import going_ahead
@@ -74,7 +74,7 @@ def _push_existing(
     _refuse_build_flags(source, options)
     references = _references(names)
     settings = read_registry_settings(environ=os.environ, flags=chosen(options, REGISTRY_FLAGS))
-    platform = Platform.parse(options.platform) if options.platform else None
+    platform = _one_platform(options.platform)
     with (
         _access(settings, references, options, shop) as access,
         open_source(source, access, shop, platform=platform) as tree,
@@ -92,10 +92,22 @@ def _push_project(
         shop = replace(shop, registries=access)
         route = Route.to(references, access, shop)
         with going_ahead(route, dry_run=options.dry_run) as ahead:
-            planned = plan_build(app, shop, locked=is_locked(options.locked, app))
-            ahead.stand_on(planned.base)
-            image = build(planned, shop, finished=ahead.send)
-            return _push(ManifestTree.of_image(image), route, options, shop)
+            plans = plan_builds(app, shop, locked=is_locked(options.locked, app))
+            for planned in plans:
+                ahead.stand_on(planned.base)
+            built = build(plans, shop, finished=ahead.send)
+            return _push(ManifestTree.of(built), route, options, shop)
+
+
+def _one_platform(chosen: Sequence[str] | None) -> Platform | None:
+    """The image that is wanted of an index; what others there are would give another index."""
+    names = [name for value in chosen or () for name in value.split(",")]
+    if len(names) > 1:
+        raise SettingsError(
+            f"cannot push {', '.join(names)} of an image that exists: one, or all that it has",
+            hint="name one platform; or none, for all of the index as it is",
+        )
+    return Platform.parse(names[0]) if names else None
 
 
 def _push(tree: ManifestTree, route: Route, options: argparse.Namespace, shop: Workshop) -> int:

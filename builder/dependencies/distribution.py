@@ -17,6 +17,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from builder.project.local_builds import is_native_name, says_pure
 from layers.digest import Digest
 from layers.entries import Entry, FileEntry, SymlinkEntry
 from layers.tree import content_hash
@@ -42,6 +43,7 @@ class Distribution:
         lost: paths that RECORD lists, and that another distribution's file stands at, with the
             hashes that it has of them.
         gone: paths that RECORD has a hash of, and nothing stands at.
+        is_native: whether it may be another one for another platform, as its wheel says.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Distribution:
     unhashed: Mapping[str, str]
     lost: Mapping[str, str]
     gone: tuple[str, ...]
+    is_native: bool
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -266,4 +269,12 @@ def _distribution(
         },
         lost={path: found for path, found in record.hashes.items() if owners[path] != info},
         gone=record.gone,
+        is_native=_is_native([files[path] for path in own], f"/{info}/WHEEL"),
     )
+
+
+def _is_native(files: Iterable[Entry], wheel: str) -> bool:
+    for file in files:
+        if file.path.endswith(wheel) and not says_pure(_read(file).decode("utf-8", "replace")):
+            return True
+    return any(is_native_name(file.path) for file in files)

@@ -22,6 +22,7 @@ _MOST_OWN_LAYERS = 64
 """With the others, the base's and the application's, well below the 127 that engines mount."""
 
 _SHARED_LAYERS = 8
+_SHARED_NATIVE_LAYERS = 4
 
 
 class Installed(Protocol):
@@ -35,6 +36,11 @@ class Installed(Protocol):
     @property
     def size(self) -> int:
         """Installed bytes."""
+        ...
+
+    @property
+    def is_native(self) -> bool:
+        """Whether it may be another one for another platform."""
         ...
 
 
@@ -71,12 +77,24 @@ def grouped[T: Installed](
 
 
 def _shared[T: Installed](small: Sequence[T]) -> list[Group[T]]:
-    """Layers by a hash of the name, which says the same whatever else is installed."""
-    shares: dict[int, list[T]] = {0: []}
-    for distribution in small:
-        number = hashlib.sha256(distribution.name.encode()).digest()[0] % _SHARED_LAYERS
-        shares.setdefault(number, []).append(distribution)
-    return [Group(tuple(shares[n]), is_frame=n == 0) for n in sorted(shares, reverse=True)]
+    """Layers by a hash of the name, which says the same whatever else is installed.
+
+    What is the same for all platforms is apart, so that these layers are too.
+    """
+    native = _spread([d for d in small if d.is_native], _SHARED_NATIVE_LAYERS)
+    pure = {0: (), **_spread([d for d in small if not d.is_native], _SHARED_LAYERS)}
+    return [
+        *(Group(native[n]) for n in sorted(native, reverse=True)),
+        *(Group(pure[n], is_frame=n == 0) for n in sorted(pure, reverse=True)),
+    ]
+
+
+def _spread[T: Installed](distributions: Iterable[T], shares: int) -> dict[int, tuple[T, ...]]:
+    found: dict[int, tuple[T, ...]] = {}
+    for distribution in distributions:
+        number = hashlib.sha256(distribution.name.encode()).digest()[0] % shares
+        found[number] = (*found.get(number, ()), distribution)
+    return found
 
 
 def _chosen[T: Installed](ordered: Sequence[T], choice: Sequence[Sequence[str]]) -> list[Group[T]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.checks.inspect import inspect
+from builder.checks.subject import Inspected, Origin
 from builder.contents import Contents
 from builder.dependencies.distribution import Distribution
 from builder.dependencies.environment import Environment, read_environment
@@ -163,6 +165,7 @@ class _Work:
             paths=tuple(path for packed in found for path in packed.paths),
             path_files={path: text for each in found for path, text in each.path_files.items()},
             not_python=tuple(path for packed in found for path in packed.not_python),
+            inspected=(*(packed.inspected for packed in found), self._inspected_rest()),
             is_repeatable=not self._liars,
         )
 
@@ -212,6 +215,10 @@ class _Work:
             [*(DirEntry(path=path, owner=place.owner) for path in sorted(inside)), *entries],
             packer.base,
         )
+
+    def _inspected_rest(self) -> Inspected:
+        rest = settle(self._environment.rest, self._packer.base)
+        return inspect(rest, origin=Origin.DISTRIBUTION, layer=DEPENDENCIES)
 
     def _rest(self) -> list[Entry]:
         """What no distribution owns, with its bytecode."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.dependencies.segments import Packed, Packer
 from builder.oci.document import canonical_json
-from builder.project.lock import Lock
+from builder.project.lock import Lock, artifact_names
 from builder.project.uv import python_platform, uv_version
 from builder.store.layout import Store
 from builder.target import Target
@@ -26,7 +26,8 @@ def locked_keys(
     Args:
         lock: names them.
         foreseen: versions by name, as uv would install them.
-        target: decides which of an entry's wheels uv takes.
+        target: decides which of an entry's wheels uv takes; where there is but one for all
+            platforms, the platform does not count.
         packer: for the same place.
         told: what uv is told beside the lock, as digests.
 
@@ -37,18 +38,30 @@ def locked_keys(
     for entry in lock.packages:
         entries.setdefault((entry["name"], entry.get("version", "")), []).append(entry)
     fit = {
-        "platform": python_platform(target),
         "python": target.python.minor,
         "uv": uv_version(),
         "told": list(told),
         "surroundings": packer.surroundings,
     }
-    around = str(Digest.of(canonical_json(fit)))
+    everywhere = str(Digest.of(canonical_json(fit)))
+    here = str(Digest.of(canonical_json({**fit, "platform": python_platform(target)})))
     return {
-        name: str(Digest.of(canonical_json({"entry": found[0], "around": around})))
+        name: _key(found[0], everywhere if _is_for_all(found[0]) else here)
         for name, version in foreseen.items()
         if name not in lock.unhashed and len(found := entries.get((name, version), [])) == 1
     }
+
+
+def _key(entry: Mapping[str, Any], around: str) -> str:
+    return str(Digest.of(canonical_json({"entry": entry, "around": around})))
+
+
+def _is_for_all(entry: Mapping[str, Any]) -> bool:
+    """Whether uv takes the same wheel of an entry for every platform, and never builds it."""
+    names = artifact_names(entry)
+    return bool(names) and all(
+        name.endswith("-none-any.whl") and "py3" in name.split("-")[-3].split(".") for name in names
+    )
 
 
 def find_locked(keys: Mapping[str, str], packer: Packer) -> dict[str, Packed]:

@@ -6,12 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from builder.checks.inspect import inspect, inspected_from_fact, inspected_to_fact
+from builder.checks.subject import Inspected, Origin
 from builder.contents import path_files
 from builder.dependencies.distribution import Distribution
+from builder.dependencies.known_bytecode import find_bytecode, keep_bytecode
 from builder.errors import BuilderError
 from builder.events import EventSink, span
 from builder.oci.descriptor import Descriptor
 from builder.oci.document import canonical_json
+from builder.plan import DEPENDENCIES
 from builder.project.compile import Bytecode, Compiler
 from builder.project.relocate import VenvPlace, relocated
 from builder.rootfs.file_index import FileIndex
@@ -19,12 +23,12 @@ from builder.rootfs.settle import settle
 from builder.store.layout import Store, StoredBlob
 from layers.compress import Codec
 from layers.digest import Digest
-from layers.entries import Entry, image_path
+from layers.entries import Entry, FileEntry, image_path
 from layers.layer import FORMAT
 from layers.segment import Segment, write_segment
 
 _SEGMENT = "segment"
-_SEGMENT_FORMAT = 1
+_SEGMENT_FORMAT = 2
 _MEDIA_TYPE = "application/octet-stream"
 _COMPILING = 30
 """How many bytes are compressed in the time that one byte of Python takes to compile."""
@@ -44,6 +48,8 @@ class Packed:
         paths: of the files in it, bytecode too.
         path_files: files that say where else Python looks: ``.pth``, by path.
         not_python: absolute in-image paths of ``.py`` files that are no Python.
+        is_native: as in ``Distribution``.
+        inspected: what checks have to know of the files.
     """
 
     name: str
@@ -53,6 +59,8 @@ class Packed:
     paths: tuple[str, ...]
     path_files: Mapping[str, str]
     not_python: tuple[str, ...]
+    is_native: bool
+    inspected: Inspected
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -122,13 +130,19 @@ class Packer:
             for distribution in chunk
         ]
         with span(self.events, f"compile {names}"):
-            compiled = self.compiler.bytecode(*contents, processes=1)
+            known: dict[str, FileEntry] = {}
+            for distribution in chunk if keep else ():
+                known |= find_bytecode(self, distribution, staged.parent / "known-bytecode")
+            unknown = [[e for e in entries if e.path not in known] for entries in contents]
+            compiled = self.compiler.bytecode(*unknown, processes=1)
+            compiled = replace(compiled, files={**compiled.files, **known})
         packed = []
         for distribution, entries in zip(chunk, contents, strict=True):
             with span(self.events, f"pack {distribution}"):
                 made = self._pack(distribution, entries, compiled)
             if keep:
                 self.store.remember(_SEGMENT, self.key(distribution), _to_fact(made))
+                keep_bytecode(self, distribution, compiled.files)
             packed.append(made)
         return packed
 
@@ -137,8 +151,9 @@ class Packer:
     ) -> Packed:
         own = {entry.path for entry in entries}
         whole = [*entries, *(compiled.files[path] for path in sorted(own & compiled.files.keys()))]
+        settled = settle(whole, self.base)
         with self.store.ingest() as path:
-            segment = write_segment(settle(whole, self.base), path, codec=self.codec)
+            segment = write_segment(settled, path, codec=self.codec)
             self.store.adopt(path, segment.digest)
         return Packed(
             name=distribution.name,
@@ -148,6 +163,13 @@ class Packer:
             paths=tuple(entry.path for entry in whole),
             path_files=path_files(entries, self.place),
             not_python=tuple(path for path in compiled.not_python if image_path(path) in own),
+            is_native=distribution.is_native,
+            inspected=inspect(
+                settled,
+                origin=Origin.DISTRIBUTION,
+                layer=DEPENDENCIES,
+                distribution=str(distribution),
+            ),
         )
 
     def key(self, distribution: Distribution) -> str:
@@ -199,6 +221,8 @@ def _to_fact(packed: Packed) -> dict[str, object]:
         "paths": list(packed.paths),
         "path_files": dict(packed.path_files),
         "not_python": list(packed.not_python),
+        "is_native": packed.is_native,
+        "inspected": inspected_to_fact(packed.inspected),
     }
 
 
@@ -222,6 +246,8 @@ def _from_fact(fact: Mapping[str, Any], store: Store) -> Packed | None:
         paths=tuple(map(str, fact["paths"])),
         path_files=dict(fact["path_files"]),
         not_python=tuple(map(str, fact["not_python"])),
+        is_native=bool(fact["is_native"]),
+        inspected=inspected_from_fact(fact["inspected"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""``oci-archive:FILE`` and ``docker-archive:FILE``: one image in one tar file.
+"""``oci-archive:FILE`` and ``docker-archive:FILE``: one image, or one index, in one tar file.
 
 The same image under the same names always gives the same bytes.
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.destinations.blobs import Unpacked, add_blobs, blobs
+from builder.destinations.destination import also_for, refuse_several
 from builder.destinations.file import replacing
 from builder.oci.descriptor import REF_NAME
-from builder.oci.image import Image
+from builder.oci.image_index import Built, images_of
 from builder.oci.manifest import Index
+from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.store.layout import LAYOUT_MARKER, Layout
 from builder.units import decimal
@@ -25,7 +27,7 @@ from layers.tar import complete, write_tar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OciArchiveDestination:
-    """A tar of an OCI layout with this one image.
+    """A tar of an OCI layout with this one image, or with this one index and all of its images.
 
     It is named in full (``localhost/app:latest``), since ``podman load`` takes that name. Only
     the first name gets in: podman and skopeo refuse an archive whose index has several entries,
@@ -39,23 +41,26 @@ class OciArchiveDestination:
     label: str
     file: Path
 
-    def put(self, image: Image, names: Sequence[Reference]) -> str:
+    def expect(self, platforms: Sequence[Platform]) -> None:
+        """Any: an index is an image here."""
+
+    def put(self, built: Built, names: Sequence[Reference]) -> str:
         """Write the archive, and put it in the old one's place."""
         name = names[0].local
-        named = replace(image.descriptor, annotations={REF_NAME: name})
+        named = replace(built.descriptor, annotations={REF_NAME: name})
         entries = {
             blob.descriptor.digest: FileEntry(
                 path=f"blobs/{blob.descriptor.digest.algorithm}/{blob.descriptor.digest.hex}",
                 content=blob,
                 size=blob.descriptor.size,
             )
-            for blob in blobs(image)
+            for blob in blobs(built)
         }
         index = Index(manifests=(named,)).to_document().raw
         documents = [FileEntry.of("index.json", index), FileEntry.of("oci-layout", LAYOUT_MARKER)]
         size = _write([*entries.values(), *documents], self.file)
         left = f" (of {len(names)} names: an oci-archive holds one)" if len(names) > 1 else ""
-        return f"{self.file}, {decimal(size)}, as {name}{left}"
+        return f"{self.file}, {decimal(size)}, as {name}{left}{also_for(built)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,15 @@ class DockerArchiveDestination:
     file: Path
     store: Layout | None = None
 
-    def put(self, image: Image, names: Sequence[Reference]) -> str:
+    def expect(self, platforms: Sequence[Platform]) -> None:
+        """Refuse several: the format has no room for them."""
+        refuse_several(self.label, "a docker-archive", platforms)
+
+    def put(self, built: Built, names: Sequence[Reference]) -> str:
         """Write the archive, and put it in the old one's place."""
+        images = images_of(built)
+        self.expect([image.config.value.platform for image in images])
+        image = images[0]
         if self.store:
             add_blobs(image, self.store)
         tags = list(dict.fromkeys(name.local for name in names))

@@ -1,4 +1,4 @@
-"""The blobs of an image, each verified whenever it is read."""
+"""The blobs of images, each verified whenever it is read."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ from typing import BinaryIO, Self, cast
 
 from builder.oci.blob import Blob
 from builder.oci.descriptor import Descriptor
-from builder.oci.image import Image
+from builder.oci.image_index import Built, ImageIndex, images_of
 from builder.parallel import Stoppable, in_parallel
 from builder.store.layout import Layout
 from layers.compress import decompressed
@@ -54,16 +54,22 @@ class Unpacked:
         return Blob(Descriptor.of_layer(self.layer), self.layer.source)
 
 
-def blobs(image: Image) -> Iterator[Blob]:
-    """Everything an image is made of, in the order to write it: what is pointed at comes first."""
-    for layer in image.layers:
-        yield Blob(Descriptor.of_layer(layer), layer.source)
-    for document in (image.config, image.manifest):
-        yield Blob(document.descriptor(), BytesContent(document.raw))
+def blobs(built: Built) -> Iterator[Blob]:
+    """Everything images are made of, in the order to write it: what is pointed at comes first.
+
+    What images share comes once for each of them.
+    """
+    for image in images_of(built):
+        for layer in image.layers:
+            yield Blob(Descriptor.of_layer(layer), layer.source)
+        for document in (image.config, image.manifest):
+            yield Blob(document.descriptor(), BytesContent(document.raw))
+    if isinstance(built, ImageIndex):
+        yield Blob(built.descriptor, BytesContent(built.index.raw))
 
 
-def add_blobs(image: Image, layout: Layout) -> None:
-    """Copy an image's blobs into a layout, several at a time, except those that it has.
+def add_blobs(built: Built, layout: Layout) -> None:
+    """Copy the blobs of images into a layout, several at a time, except those that it has.
 
     When one cannot be had, those that came before stay: they need not be copied again.
 
@@ -79,8 +85,8 @@ def add_blobs(image: Image, layout: Layout) -> None:
         with blob.open() as stream:
             layout.add(cast("BinaryIO", Stoppable(stream, stop)), blob.descriptor)
 
-    # By digest: an image may hold the same layer twice.
-    missing = {b.descriptor.digest: b for b in blobs(image) if not layout.has(b.descriptor)}
+    # By digest: an image may hold the same layer twice, and share it with others.
+    missing = {b.descriptor.digest: b for b in blobs(built) if not layout.has(b.descriptor)}
     in_parallel(add, tuple(missing.values()), stop=stop)
 
 

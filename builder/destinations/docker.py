@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.destinations.archives import DockerArchiveDestination
+from builder.destinations.destination import refuse_several
 from builder.engine import engine
 from builder.errors import EngineError
 from builder.oci.image import Image
+from builder.oci.image_index import Built, images_of
+from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.process import CommandRunner
 from builder.store.layout import Layout
@@ -21,6 +24,10 @@ class DockerDestination:
 
     Not the digest: docker keeps no manifest of an image that was loaded.
 
+    Of several platforms it is given none: only a docker with the containerd image store keeps
+    them, and that one loads an oci-archive.
+    https://docs.docker.com/engine/storage/containerd/
+
     Attributes:
         store: on whose disk the archive lies meanwhile; it is as large as the unpacked image.
         run: starts docker.
@@ -31,8 +38,15 @@ class DockerDestination:
     run: CommandRunner
     label: str = "docker"
 
-    def put(self, image: Image, names: Sequence[Reference]) -> str:
+    def expect(self, platforms: Sequence[Platform]) -> None:
+        """Refuse several: most dockers have no room for them."""
+        refuse_several(self.label, "what docker loads", platforms)
+
+    def put(self, built: Built, names: Sequence[Reference]) -> str:
         """Load the image under all of its names."""
+        images = images_of(built)
+        self.expect([image.config.value.platform for image in images])
+        image = images[0]
         # Asked first: the archive would be written in vain.
         engine(self.run, "docker", "version")
         with tempfile.TemporaryDirectory(prefix=".docker-", dir=self.store.root) as scratch:

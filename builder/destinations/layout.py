@@ -1,13 +1,15 @@
-"""``oci:DIR[:TAG]``: an OCI image layout, which other images may share."""
+"""``oci:DIR[:TAG]``: an OCI image layout, which other images may share; it takes indexes whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.destinations.blobs import add_blobs
+from builder.destinations.destination import also_for
 from builder.destinations.file import cannot_write
 from builder.errors import StoreError
-from builder.oci.image import Image
+from builder.oci.image_index import Built
+from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.store.layout import Layout
 from builder.units import decimal
@@ -33,21 +35,24 @@ class LayoutDestination:
     directory: Path
     tag: str | None = None
 
-    def put(self, image: Image, names: Sequence[Reference]) -> str:
+    def expect(self, platforms: Sequence[Platform]) -> None:
+        """Any: an index is an image here."""
+
+    def put(self, built: Built, names: Sequence[Reference]) -> str:
         """Copy what the layout lacks, then name the image in its index."""
         tags = [self.tag] if self.tag else list(dict.fromkeys(_tag(name) for name in names))
         try:
             layout = Layout(self.directory)
-            add_blobs(image, layout)
+            add_blobs(built, layout)
             for tag in tags:
-                layout.tag(tag, image.descriptor)
+                layout.tag(tag, built.descriptor)
         except StoreError as error:
             # The layout's own hints speak of the builder's store.
             if isinstance(cause := error.__cause__, OSError):
                 raise cannot_write(self.directory, cause) from error
             hint = "name a new or empty directory, or a layout, that you may write"
             raise StoreError(error.message, hint=hint) from error
-        return f"{self.directory}:{', '.join(tags)}, {decimal(image.size)}"
+        return f"{self.directory}:{', '.join(tags)}, {decimal(built.size)}{also_for(built)}"
 
 
 def _tag(name: Reference) -> str:

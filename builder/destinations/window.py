@@ -1,4 +1,4 @@
-"""A layout of one image over the store's blobs, called what podman shall call the image."""
+"""A layout of one image or index over the store's blobs, called what podman shall call it."""
 
 import secrets
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from builder.errors import StoreError
 from builder.oci.descriptor import REF_NAME
-from builder.oci.image import Image
+from builder.oci.image_index import Built
 from builder.oci.manifest import Index
 from builder.store.layout import LAYOUT_MARKER, Layout
 
@@ -48,12 +48,12 @@ class Window:
 
 
 @contextmanager
-def window(store: Layout, image: Image, names: Sequence[str]) -> Iterator[Window]:
+def window(store: Layout, built: Built, names: Sequence[str]) -> Iterator[Window]:
     """Make a layout that shows one image of a store, for as long as the block lasts.
 
     Args:
-        store: has all the blobs.
-        image: the one to show.
+        store: has all the blobs that podman will read.
+        built: what to show.
         names: in full, ``localhost/app:latest``. Where one has this form every podman gives it;
             otherwise the old ones give a name that nobody has.
 
@@ -66,7 +66,7 @@ def window(store: Layout, image: Image, names: Sequence[str]) -> Iterator[Window
         raise StoreError(f"cannot make a temporary directory: {error}") from error
     try:
         shown = Window(directory=directory, path=_path(names), name=names[0])
-        _write(shown, store, image)
+        _write(shown, store, built)
         yield shown
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -79,9 +79,9 @@ def _path(names: Sequence[str]) -> str:
     return f"builder-{secrets.token_hex(8)}"
 
 
-def _write(shown: Window, store: Layout, image: Image) -> None:
+def _write(shown: Window, store: Layout, built: Built) -> None:
     layout = shown.directory / shown.path
-    named = replace(image.descriptor, annotations={REF_NAME: shown.name})
+    named = replace(built.descriptor, annotations={REF_NAME: shown.name})
     try:
         layout.mkdir(parents=True)
         (layout / "blobs").symlink_to((store.root / "blobs").resolve())

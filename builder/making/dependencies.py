@@ -15,7 +15,7 @@ from builder.events import Caution, step
 from builder.making.install import Uv
 from builder.making.work import Work, sizes
 from builder.plan import DEPENDENCIES
-from builder.project.install import THIRD_PARTY, Installer
+from builder.project.install import THIRD_PARTY, Installer, is_host
 from builder.project.local_builds import built_here
 
 
@@ -95,9 +95,9 @@ def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Content
     with step(events, "uv sync --frozen --no-dev") as done:
         found = uv.result(installed)
         if found.built_here:
-            events(_made_here(found.built_here))
+            events(_made_here(found.built_here, work))
         elif found.is_doubtful:
-            events(_made_here(["whatever no-binary names"]))
+            events(_made_here(["whatever no-binary names"], work))
         new = len(found.environment.installed)
         done.detail = f"{new} of {len(found.environment.members)} distributions"
     with step(events, DEPENDENCIES) as done:
@@ -115,8 +115,10 @@ def _dependencies(work: Work, uv: Uv, installed: Future[_ThirdParty]) -> Content
     return replace(contents, is_repeatable=contents.is_repeatable and is_repeatable)
 
 
-def _made_here(names: Sequence[str]) -> Caution:
+def _made_here(names: Sequence[str], work: Work) -> Caution:
+    # For another platform nothing is compiled.
+    tools = "compilers" if is_host(work.planned.target) else "build tools"
     return Caution(
         f"built on this machine, not taken from a wheel: {', '.join(names)}",
-        "their bytes rest on the compilers here; elsewhere the digest may differ",
+        f"their bytes rest on the {tools} here; elsewhere the digest may differ",
     )

@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builder.assemble import assemble
-from builder.built import keep, remember_built
-from builder.checks.application import check_application
+from builder.built import Known, keep, remember_built
 from builder.events import Caution, InTurn, step
+from builder.making.checked import check
 from builder.making.install import installing
 from builder.making.project import begin_project, make_account
+from builder.making.system import furnish
 from builder.making.work import Work
-from builder.plan import ACCOUNT, DEPENDENCIES, PROJECT, SYSTEM, MadeLayer
+from builder.plan import ACCOUNT, DEPENDENCIES, PROJECT
 from builder.units import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from builder.base.base import Base
     from builder.contents import Contents
     from builder.making.install import Uv
     from builder.making.work import Finished
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def make_image(
     planned: Planned, interpreter: Interpreter, shop: Workshop, *, finished: Finished
 ) -> Image:
-    """Install, pack, assemble, and put the image into the store under its names.
+    """Install, pack, check, assemble, and put the image into the store.
 
     What was made before of the same inputs is taken as it is: an unchanged lock starts no uv for
     the dependencies.
@@ -46,26 +46,32 @@ def make_image(
         BuilderError: of the lock, install, content, check and store kinds.
     """
     shop = replace(shop, events=InTurn(shop.events))
-    base, system = _furnished(planned, shop)
-    work = Work(planned=planned, base=base, interpreter=interpreter, shop=shop, finished=finished)
-    for layer in system:
-        finished(layer.layer)
+    furnished = furnish(planned, shop)
+    work = Work(
+        planned=planned,
+        base=furnished.base,
+        interpreter=interpreter,
+        shop=shop,
+        finished=finished,
+    )
+    for made in furnished.layers:
+        finished(made.layer)
     parts = _parts(work)
-    entries = [entry for part in parts for entry in part.entries]
-    check_application(planned.app.settings, entries, work.place.site_packages)
+    layers = [*furnished.layers, *(layer for part in parts for layer in part.layers)]
     if not_python := [path for part in parts for path in part.not_python]:
         minor = planned.target.python.minor
         shop.events(
             Caution(f"not Python {minor}, so without bytecode: {', '.join(sorted(not_python))}")
         )
+    cautions = check(work, furnished, parts, layers)
+    work.tell(parts[-1])
     with step(shop.events, "config and manifest") as done:
-        layers = [*system, *(layer for part in parts for layer in part.layers)]
         image = assemble(planned.plan, planned.base, layers)
         done.detail = str(image.digest)
     with step(shop.events, "store") as done:
-        keep(image, planned.plan, shop.store)
+        keep(image, shop.store)
         if all(part.is_repeatable for part in parts):
-            remember_built(image, planned, interpreter.version, shop.store)
+            remember_built(Known(image, cautions), planned, interpreter.version, shop.store)
         done.detail = f"{shop.store.root}, {decimal(image.size)} in all"
     return image
 
@@ -89,20 +95,3 @@ def _begin(name: str, work: Work, uv: Uv) -> Callable[[], Contents]:
     from builder.making.dependencies import begin_dependencies  # noqa: PLC0415
 
     return begin_dependencies(work, uv)
-
-
-def _furnished(planned: Planned, shop: Workshop) -> tuple[Base, list[MadeLayer]]:
-    """The base as the layers above the system packages find it, and the layer of those."""
-    if not planned.packages:
-        return planned.base, []
-    # What reads packages takes a tenth of a second to import, and most images need none.
-    from builder.system import Dock, system_layer  # noqa: PLC0415
-
-    app, plan = planned.app, planned.plan
-    project = app.pyproject.directory
-    dock = Dock(base=planned.base, settings=app.settings, project=project, shop=shop)
-    with step(shop.events, "system packages") as done:
-        made = system_layer(dock, planned.packages, key=plan.layer(SYSTEM).key, codec=plan.codec)
-        done.detail = f"{len(planned.packages)} packages, {decimal(made.layer.size)}"
-    layer = MadeLayer(name=SYSTEM, layer=made.layer)
-    return replace(planned.base, read_files=lambda: made.files), [layer]

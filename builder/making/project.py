@@ -34,5 +34,4 @@ def _project(work: Work, uv: Uv, installed: Future[Path]) -> Contents:
         done.detail = sizes(contents)
     if app.revision.commit is None:
         events(Notice(f"created is {app.revision.created} ({app.revision.origin})"))
-    work.tell(contents)
     return contents

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.built import part_key
 from builder.contents import find_contents, keep_contents
+from builder.plan import PROJECT
 from builder.project.relocate import VenvPlace
 from builder.units import decimal
 from layers.layer import Layer
@@ -53,7 +54,8 @@ class Work:
     def find(self, name: str) -> Contents | None:
         """The layers of a name, as they were made before."""
         found = find_contents(self._key(name), self.shop.store)
-        if found is not None:
+        # The project's own files leave this machine only once they are checked.
+        if found is not None and name != PROJECT:
             self.tell(found)
         return found
 

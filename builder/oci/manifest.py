@@ -46,10 +46,8 @@ class Manifest:
             "mediaType": media_types.MANIFEST,
             "config": self.config.to_json(),
             "layers": [layer.to_json() for layer in self.layers],
-            **_extras(self.subject, self.artifact_type),
+            **_extras(self),
         }
-        if self.annotations:
-            value["annotations"] = dict(self.annotations)
         return Document(canonical_json(value), self, media_types.MANIFEST)
 
 
@@ -59,11 +57,13 @@ class Index:
 
     Attributes:
         manifests: in the order in which they are preferred.
+        annotations: about the whole.
         subject: the manifest that this index is about.
         artifact_type: the kind of an artifact.
     """
 
     manifests: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
     subject: Descriptor | None = None
     artifact_type: str | None = None
 
@@ -73,21 +73,26 @@ class Index:
             "schemaVersion": 2,
             "mediaType": media_types.INDEX,
             "manifests": [manifest.to_json() for manifest in self.manifests],
-            **_extras(self.subject, self.artifact_type),
+            **_extras(self),
         }
         return Document(canonical_json(value), self, media_types.INDEX)
 
+    def find(self, platform: Platform) -> Descriptor | None:
+        """The manifest for a platform: of those that match, the first of its very variant."""
+        offered = [(m.platform, m) for m in self.manifests if m.platform]
+        exact = [m for there, m in offered if there.specific == platform.specific]
+        found = exact or [m for there, m in offered if there.matches(platform)]
+        return found[0] if found else None
+
     def select(self, platform: Platform) -> Descriptor:
-        """The manifest for a platform: of those that match, the first of its very variant.
+        """The manifest that ``find`` finds.
 
         Raises:
             DocumentError: there is none; the message lists what there is.
         """
-        offered = [(m.platform, m) for m in self.manifests if m.platform]
-        exact = [m for there, m in offered if there.specific == platform.specific]
-        if found := exact or [m for there, m in offered if there.matches(platform)]:
-            return found[0]
-        names = ", ".join(str(there) for there, _ in offered) or "none named"
+        if found := self.find(platform):
+            return found
+        names = ", ".join(str(m.platform) for m in self.manifests if m.platform) or "none named"
         raise DocumentError(f"the index has no manifest for {platform}; it offers: {names}")
 
 
@@ -133,16 +138,23 @@ def parse_index(raw: bytes, media_type: str | None = None) -> Document[Index]:
         manifests=tuple(
             Descriptor.parse(v, f"index.manifests[{i}]") for i, v in enumerate(manifests)
         ),
+        annotations=text_map(value, "annotations", "index"),
         subject=_subject(value, "index"),
         artifact_type=optional_text(value, "artifactType", "index"),
     )
     return Document(raw, index, kind)
 
 
-def _extras(subject: Descriptor | None, artifact_type: str | None) -> dict[str, Any]:
-    """Members that only artifacts, and what is about another manifest, have."""
-    value: dict[str, Any] = {"artifactType": artifact_type} if artifact_type else {}
-    return value | ({"subject": subject.to_json()} if subject else {})
+def _extras(document: Manifest | Index) -> dict[str, Any]:
+    """Members that only some documents have, artifacts above all."""
+    value: dict[str, Any] = {}
+    if document.annotations:
+        value["annotations"] = dict(document.annotations)
+    if document.artifact_type:
+        value["artifactType"] = document.artifact_type
+    if document.subject:
+        value["subject"] = document.subject.to_json()
+    return value
 
 
 def _subject(value: Mapping[str, Any], what: str) -> Descriptor | None:

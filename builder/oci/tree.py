@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from builder.oci.blob import Blob
 from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
+from builder.oci.image_index import Built, ImageIndex
 from layers.entries import BytesContent
 
 
@@ -24,6 +25,20 @@ class ManifestTree:
     raw: bytes
     blobs: tuple[Blob, ...] = ()
     children: tuple["ManifestTree", ...] = ()
+
+    @classmethod
+    def of(cls, built: Built) -> "ManifestTree":
+        """The tree of what a build gave."""
+        return cls.of_index(built) if isinstance(built, ImageIndex) else cls.of_image(built)
+
+    @classmethod
+    def of_index(cls, index: ImageIndex) -> "ManifestTree":
+        """The tree of an index, with those of its images."""
+        return cls(
+            descriptor=index.descriptor,
+            raw=index.index.raw,
+            children=tuple(map(cls.of_image, index.images)),
+        )
 
     @classmethod
     def of_image(cls, image: Image) -> "ManifestTree":

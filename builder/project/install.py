@@ -3,19 +3,22 @@
 import os
 import platform
 import shlex
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import ContentError
+from builder.errors import ContentError, InstallError
 from builder.events import Caution, EventSink
 from builder.oci.platform import Platform
 from builder.process import CommandRunner
-from builder.project.lock import Lock
+from builder.project.local_builds import built_here, native_builds
+from builder.project.lock import Lock, artifact_names
 from builder.project.private_copy import copy_for_build
 from builder.project.pyproject import Pyproject
 from builder.project.record import changed_files
 from builder.project.source import Source
+from builder.project.unobtainable import Inquiry
 from builder.project.uv import Uv
 from builder.settings import Settings
 from builder.target import Target
@@ -25,6 +28,8 @@ THIRD_PARTY = "--no-install-local"
 """uv's flag for every distribution that comes from elsewhere."""
 OWN = "--only-install-local"
 """uv's flag for the project's distribution, and local ones beside it."""
+_WHOLE = "whole"
+_ALONE = "alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,9 @@ class Installer:
         self._into = into
         self._events = events
         self._left_out: dict[str, tuple[str, ...]] = {}
+        self._is_foreign = not is_host(asked.target)
+        self._asking = threading.Lock()
+        self._told: InstallError | None = None
         self._uv = Uv(
             run, project=self.project, interpreter=asked.interpreter, settings=asked.settings
         )
@@ -161,19 +169,63 @@ class Installer:
         """
         self._sync(which, f"--reinstall-package={name}")
 
+    def sync_whole(self) -> Path:
+        """An environment with both parts, for running what is in it on this machine.
+
+        Raises:
+            InstallError: uv failed.
+        """
+        asked, venv = self._installation, self.venv(_WHOLE)
+        self._uv.make_venv(venv)
+        self._uv.sync(venv, (), asked.target, self._environ(OWN))
+        return venv
+
     def venv(self, which: str) -> Path:
         """Where an environment is, or would be."""
         return self._into / which.strip("-")
 
     def _flags(self, which: str) -> tuple[str, ...]:
-        builds = () if _is_host(self._installation.target) else ("--no-build",)
-        return (which, *builds, *self._left_out.get(which, ()))
+        return (which, *self._left_out.get(which, ()))
 
     def _sync(self, which: str, *flags: str) -> None:
-        target, environ = self._installation.target, self._installation.environ
+        target, venv = self._installation.target, self.venv(which)
+        try:
+            self._uv.sync(venv, (*self._flags(which), *flags), target, self._environ(which))
+        except InstallError as error:
+            raise self._unobtainable({}) or error from None
+        if native := self._native(which):
+            raise self._unobtainable(native) or InstallError("\n".join(native.values()))
+
+    def _environ(self, which: str) -> Mapping[str, str]:
+        environ = self._installation.environ
         if which == OWN:
-            environ = {**environ, **_compiler_flags(self._into / "project", environ)}
-        self._uv.sync(self.venv(which), (*self._flags(which), *flags), target, environ)
+            return {**environ, **_compiler_flags(self._into / "project", environ)}
+        return environ
+
+    def _native(self, which: str) -> dict[str, str]:
+        """Of what was built here for another platform: what holds compiled code, and its signs."""
+        if not self._is_foreign:
+            return {}
+        lock, venv = self._installation.lock, self.venv(which)
+        if which == THIRD_PARTY:
+            return native_builds(venv, built_here(lock, venv))
+        wheels = {entry["name"] for entry in lock.packages if artifact_names(entry)}
+        return {name: why for name, why in native_builds(venv).items() if name not in wheels}
+
+    def _unobtainable(self, seen: Mapping[str, str]) -> InstallError | None:
+        """All that cannot be had, in both parts; both may ask at the same time."""
+        asked = self._installation
+        inquiry = Inquiry(
+            uv=self._uv,
+            lock=asked.lock,
+            target=asked.target,
+            venv=self.venv(_ALONE),
+            environ=asked.environ,
+            is_foreign=self._is_foreign,
+        )
+        with self._asking:
+            self._told = self._told or inquiry.error(seen)
+        return self._told
 
 
 def _file(path: Path) -> Digest:
@@ -200,7 +252,7 @@ def _compiler_flags(copy: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{chosen.get(name, '')} {quiet}".strip() for name in ("CFLAGS", "CXXFLAGS")}
 
 
-def _is_host(target: Target) -> bool:
+def is_host(target: Target) -> bool:
     """Whether what is compiled here runs there: the same machine and the same kind of libc."""
     libc = "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
     return target.platform.matches(Platform.host()) and target.libc.name == libc

@@ -48,7 +48,7 @@ def find_interpreter(python: Python, *, project: Path, run: CommandRunner) -> Pa
     raise InstallError(
         f"no Python {python.minor} on this machine, which the base image has; "
         f"one is needed to install for it",
-        hint=f"uv python install {python.minor}",
+        hint=f"uv python install {python.minor} (for this machine; it serves every platform)",
     )
 
 

@@ -257,6 +257,14 @@ def _wheels(foreign: Iterable[Table]) -> dict[str, frozenset[str]]:
     return found
 
 
+def artifact_names(package: Table) -> tuple[str, ...]:
+    """File names of the wheels of a ``[[package]]`` table."""
+    names = tuple(map(_file_name, package.get("wheels", ())))
+    path = str(package["source"].get("path") or package["source"].get("url") or "")
+    name = unquote(urlsplit(path).path.rpartition("/")[2])
+    return names or ((name,) if name.endswith(".whl") else ())
+
+
 def _find(project: Path) -> Path:
     """Beside the project, else where a parent declares a workspace, as uv looks for it."""
     for directory in (project, *project.parents):

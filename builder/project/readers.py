@@ -24,6 +24,14 @@ class UnknownKeyError(ValueError):
         self.path = step(key)
 
 
+class UnknownWordError(UnknownKeyError):
+    """A value names something that is not there; ``path`` leads to the value."""
+
+    def __init__(self, word: str, known: tuple[str, ...]) -> None:
+        super().__init__(word, known)
+        self.path = ""
+
+
 class PartError(ValueError):
     """A part of a value is not what it must be; ``path`` leads to it: ``[1].mode``."""
 
@@ -66,6 +74,11 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a string that is not empty")
     return value
+
+
+def distribution(value: Any) -> str:
+    """The name of a distribution, normalised (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", text(value)).lower()
 
 
 def list_of(reader: Reader, expectation: str = "expected a list of strings") -> Reader:

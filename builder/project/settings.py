@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import SettingsError
 from builder.oci.reference import Reference
-from builder.project.readers import PartError, UnknownKeyError
+from builder.project.readers import PartError, UnknownKeyError, UnknownWordError
 from builder.project.values import FROM_ENVIRON, READERS
 from builder.settings import RegistrySettings, Settings
 
@@ -161,6 +161,9 @@ def _checked(choice: _Choice) -> Any:
         raise _unknown(choice.place, choice.key, tuple(READERS))
     try:
         return reader(choice.value)
+    except UnknownWordError as error:
+        place = f"{choice.place}{error.path}: {error.key!r}"
+        raise _unknown(place, error.key, error.known) from None
     except UnknownKeyError as error:
         raise _unknown(f"{choice.place}{error.path}", error.key, error.known) from None
     except PartError as error:

@@ -4,6 +4,7 @@ Measured facts behind the flags: docs/decisions.md, "uv".
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,12 @@ _WRONG_PYTHON = "incompatible with the project's Python requirement"
 # The levels that uv knows: https://docs.astral.sh/uv/reference/cli/#uv-sync--python-platform
 _MANYLINUX_MINORS: tuple[int, ...] = (17, 28, *range(31, 41))
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_OLDEST_MUSL = (1, 2)
+"""uv has one name for all of musl, for which it also takes wheels of this level."""
+_REFUSED = re.compile(
+    r"Distribution `(?P<name>[^`=@\s]+)(==(?P<version>\S+))? @ [^`]*` can't be installed because "
+    r"(?P<words>.*)"
+)
 
 # Links into uv's cache cost nothing; INSTALLER, direct_url.json and the like name this machine;
 # bytecode is compiled by layers/bytecode.py, to the same bytes everywhere. Which interpreter it is
@@ -157,7 +164,7 @@ class Uv:
         Raises:
             InstallError: uv failed.
         """
-        done = self._sync(venv, which, target, environ)
+        done = self.try_sync(venv, which, target, environ)
         if done.code:
             raise InstallError(
                 f"uv sync --frozen --no-dev failed for {target.platform} "
@@ -173,19 +180,46 @@ class Uv:
             target: as for ``sync``.
 
         Returns:
-            Versions by name; None when this uv does not say: its answer is called a preview.
+            Versions, empty for directories, by name; None when this uv does not say: its answer is
+            called a preview.
         """
         flags = ("--dry-run", "--output-format", "json")
-        done = self._sync(venv, (*which, *flags), target, {})
+        done = self.try_sync(venv, (*which, *flags), target, {})
         try:
             changes = json.loads(done.stdout)["sync"]["changes"]
-            return {str(change["name"]): str(change["version"]) for change in changes}
-        except (ValueError, LookupError, TypeError):
+            return {str(change["name"]): str(change.get("version") or "") for change in changes}
+        except (ValueError, LookupError, TypeError, AttributeError):
             return None
 
-    def _sync(
+    def refused(
+        self, venv: Path, which: Sequence[str], target: Target
+    ) -> dict[str, tuple[str, str]]:
+        """What uv says that it cannot install, before it tries.
+
+        uv names one at a time, so it is asked without that one again.
+
+        Args:
+            venv: where an environment could be.
+            which: as for ``sync``.
+            target: as for ``sync``.
+
+        Returns:
+            Versions, which may be empty, and uv's reasons, by name.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        while True:
+            without = [f"--no-install-package={name}" for name in found]
+            done = self.try_sync(venv, (*which, "--dry-run", *without), target, {})
+            named = _REFUSED.search(done.stderr) if done.code else None
+            # Of what the lock has no file at all, uv says it even when it is left out.
+            if named is None or named["name"] in found:
+                return found
+            found[named["name"]] = (named["version"] or "", named["words"])
+
+    def try_sync(
         self, venv: Path, which: Sequence[str], target: Target, environ: Mapping[str, str]
     ) -> Completed:
+        """As ``sync``, with uv's answer for whoever knows what to make of a failure."""
         # uv refuses --no-compile-bytecode beside UV_COMPILE_BYTECODE, which _HOUSE takes away.
         flags = ("--frozen", "--no-dev", "--no-editable", "--no-compile-bytecode")
         return self._call(
@@ -217,6 +251,12 @@ def python_platform(target: Target) -> str:
             hint=f"supported: {', '.join(f'linux/{name}' for name in _MACHINES)}",
         )
     if target.libc.name == "musl":
+        if target.libc.version < _OLDEST_MUSL:
+            raise InstallError(
+                f"the base's C library is {target.libc}; uv takes wheels for musl "
+                f"{_OLDEST_MUSL[0]}.{_OLDEST_MUSL[1]}",
+                hint="choose a newer base",
+            )
         return f"{machine}-unknown-linux-musl"
     return f"{machine}-manylinux_2_{_manylinux_minor(target.libc)}"
 

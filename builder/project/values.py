@@ -11,10 +11,11 @@ from typing import Any
 from builder.errors import ReferenceFormatError, SettingsError
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
-from builder.project import apt_values, registry_values
+from builder.project import apt_values, check_values, registry_values
 from builder.project.readers import (
     PartError,
     Reader,
+    distribution,
     each,
     each_table,
     keys,
@@ -35,6 +36,7 @@ _MAX_PORT = 65535
 _MAX_ID = 2**32 - 2
 # The kernel reads at most 127 characters of a script's first line on older systems.
 _MAX_WORKDIR = 100
+_A_PLATFORM = 'expected "os/architecture", such as "linux/arm64"'
 
 
 def bases(value: Any) -> tuple[str, ...]:
@@ -66,12 +68,27 @@ def tag(value: Any) -> str:
         raise ValueError(f"{reason}; {error.hint}") from None
 
 
-def platform(value: Any) -> str:
-    """An operating system and an architecture, in the words of Go."""
+def platforms(value: Any) -> tuple[str, ...]:
+    """Operating systems and architectures, in the words of Go; a string may hold several."""
+    written = ",".join(map(text, value)) if isinstance(value, list) else text(value)
+    names = [name for name in map(str.strip, written.split(",")) if name]
+    if not names:
+        raise ValueError(_A_PLATFORM)
+    found: list[Platform] = []
+    for index, name in enumerate(names):
+        path = f"[{index}]" if len(names) > 1 else ""
+        platform = part(path, _platform, name)
+        if platform.specific in {other.specific for other in found}:
+            raise PartError("it is in the list already", value=name, path=path)
+        found.append(platform)
+    return tuple(map(str, found))
+
+
+def _platform(name: str) -> Platform:
     try:
-        return str(Platform.parse(text(value)))
+        return Platform.parse(name)
     except SettingsError:
-        raise ValueError('expected "os/architecture", such as "linux/arm64"') from None
+        raise ValueError(_A_PLATFORM) from None
 
 
 def text_table(value: Any) -> dict[str, str]:
@@ -276,12 +293,7 @@ def names(value: Any) -> tuple[str, ...]:
     """Names of distributions, normalised."""
     if not isinstance(value, list):
         raise ValueError("expected a list of names")
-    return each(_distribution, value)
-
-
-def _distribution(value: Any) -> str:
-    """The name of a distribution, normalised (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", text(value)).lower()
+    return each(distribution, value)
 
 
 READERS: dict[str, Reader] = {
@@ -289,7 +301,7 @@ READERS: dict[str, Reader] = {
     "base": bases,
     "base-mirror": text,
     "pull": lambda value: PullPolicy(one_of(*PullPolicy)(value)),
-    "platform": platform,
+    "platform": platforms,
     "workdir": directory,
     "user": user,
     "ports": ports,
@@ -312,15 +324,17 @@ READERS: dict[str, Reader] = {
     "apt-snapshot": apt_values.snapshot,
     "apt-docs": apt_values.docs,
     "apt-accept": apt_values.names,
+    "checks": check_values.checks,
     "insecure-registries": registry_values.insecure,
     "registry-certs": registry_values.place,
     "registries-conf": registry_values.place,
 }
 """Every key of ``[tool.builder]``; the field of ``Settings`` has ``_`` where the key has ``-``."""
 
+_STRUCTURED = {
+    *("cmd", "entrypoint", "env", "labels", "include", "health", "apt-sources", "checks"),
+}
 FROM_ENVIRON = {
-    f"BUILDER_{key.upper().replace('-', '_')}": key
-    for key in READERS
-    if key not in {"cmd", "entrypoint", "env", "labels", "include", "health", "apt-sources"}
+    f"BUILDER_{key.upper().replace('-', '_')}": key for key in READERS if key not in _STRUCTURED
 }
 """Environment variables that choose a setting; those with structure are pyproject's alone."""

@@ -34,7 +34,7 @@ class Ahead:
         # A name with a digest may turn out to be another image's; then nothing is to be sent.
         is_bound = any(name.digest for each in route.shipments for name in each.goal.references)
         self._shipments = () if dry_run or is_bound else route.shipments
-        self._base: Base | None = None
+        self._bases: list[Base] = []
         self._lock = threading.Lock()
 
     def begin(self) -> None:
@@ -43,17 +43,17 @@ class Ahead:
             shipment.begin()
 
     def stand_on(self, base: Base) -> None:
-        """Take note of the base; its layers go with the first that is built on it."""
+        """Take note of a base; its layers go with the next that is built."""
         if base.is_published:
             self._route.places.add_base(base.name)
-        self._base = base
+        self._bases.append(base)
 
     def send(self, layer: Layer) -> None:
         """Send a finished layer soon; any thread may call."""
         with self._lock:
-            base, self._base = self._base, None
+            bases, self._bases = self._bases, []
         layers = [layer]
-        if base is not None:
+        for base in bases:
             for shipment in self._shipments:
                 shipment.expect(each.digest for each in base.image.layers)
             layers += base.image.layers

@@ -6,7 +6,7 @@ https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import SEEK_END
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from builder.base.layout_source import choose_image
 from builder.base.tree import Tree
@@ -111,6 +111,12 @@ class _InTurn:
 
     def close(self) -> None:
         self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _path(descriptor: Descriptor) -> str:

@@ -50,7 +50,12 @@ from layers.entries import Content
 
 @contextmanager
 def open_source(
-    text: str, access: RegistryAccess, shop: Workshop, *, platform: Platform | None = None
+    text: str,
+    access: RegistryAccess,
+    shop: Workshop,
+    *,
+    platform: Platform | None = None,
+    purpose: str = "push",
 ) -> Iterator[ManifestTree]:
     """An image that exists, and what its blobs are read from while the context is open.
 
@@ -59,6 +64,7 @@ def open_source(
         access: makes the clients of registries.
         shop: images that engines hold come into its store.
         platform: of the one manifest that is wanted; all of an index when nothing is said.
+        purpose: what shall be done with the image, as a verb for messages.
 
     Raises:
         BaseError: there is no such image, it is not all there, or is for another platform.
@@ -67,12 +73,14 @@ def open_source(
     """
     with ExitStack() as stack:
         finder = _Finder(shop.store, access, shop.run, InTurn(shop.events), platform, stack)
-        with _about(text):
+        with _about(f"{purpose} {text}"):
             tree = finder.find(text)
         try:
             yield tree
         except LayerError as error:
-            raise LayerError(f"cannot push {text}: {error.message}", hint=error.hint) from error
+            raise LayerError(
+                f"cannot {purpose} {text}: {error.message}", hint=error.hint
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +168,14 @@ class _Finder:
 
 
 @contextmanager
-def _about(source: str) -> Iterator[None]:
-    """Say in every error what was to be pushed."""
+def _about(what: str) -> Iterator[None]:
+    """Say in every error what was to be done."""
     try:
         yield
     except ReferenceFormatError as error:
         hint = f"{error.hint}; or one of {', '.join(SHAPES.values())}"
-        raise ReferenceFormatError(f"cannot push {source}: {error.message}", hint=hint) from error
+        raise ReferenceFormatError(f"cannot {what}: {error.message}", hint=hint) from error
     except DocumentError as error:
-        raise BaseError(f"cannot push {source}: {error.message}", hint=error.hint) from error
+        raise BaseError(f"cannot {what}: {error.message}", hint=error.hint) from error
     except (BaseError, LayerError, SettingsError) as error:
-        raise type(error)(f"cannot push {source}: {error.message}", hint=error.hint) from error
+        raise type(error)(f"cannot {what}: {error.message}", hint=error.hint) from error

@@ -1,25 +1,31 @@
 """Images that builds left in the builder's own store, by the names that they were given."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.base.remote_blob import RemoteBlob
 from builder.base.servers import Servers
-from builder.errors import BaseError, DocumentError, ReferenceFormatError
+from builder.errors import (
+    BaseError,
+    DocumentError,
+    LayerError,
+    ReferenceFormatError,
+    StoreError,
+)
 from builder.oci import media_types
 from builder.oci.descriptor import BASE_NAME, REF_NAME, Descriptor
-from builder.oci.manifest import parse_manifest
+from builder.oci.manifest import parse_index, parse_manifest
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
 from builder.oci.tree_reader import read_tree
 from builder.store.layout import Store, StoredBlob
+from layers.digest import Digest
 from layers.entries import Content
 
 _MOST_NAMES = 10
-_DOCUMENTS = media_types.DOCUMENTS | {media_types.CONFIG}
 
 
 def stored_tree(
@@ -29,15 +35,15 @@ def stored_tree(
     *,
     servers: Callable[[Reference], Servers],
 ) -> ManifestTree:
-    """An image of the store.
+    """An image of the store, or an index of images.
 
-    The layers of its base may never have been fetched: who opens them gets them from the base's
-    registry.
+    The layers of bases may never have been fetched: who opens them gets them from the registry of
+    the base.
 
     Args:
         name: as ``build --tag`` gave it; without a registry it means ``localhost/``.
         store: the builder's.
-        platform: what the image has to be for, if that matters.
+        platform: of the one image that is wanted; all of an index when nothing is said.
         servers: those that have a base.
 
     Raises:
@@ -53,16 +59,21 @@ def stored_tree(
     found = names.get(name.local)
     if found is None or name.digest not in {None, found.digest}:
         raise _unknown(name, found, store, sorted(names))
-    base = _base_of(found, store)
-    return read_tree(found, StoreBlobs(store, servers(base) if base else None), platform)
+    bases = {digest: servers(base) for digest, base in _bases_of(found, store).items()}
+    return read_tree(found, StoreBlobs(store, bases), platform)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreBlobs:
-    """The blobs of the store, and layers of a base that are still with its registry."""
+    """The blobs of the store, and layers of bases that are still with their registries.
+
+    Attributes:
+        store: looked into first.
+        bases: the servers that may have a layer, by its digest.
+    """
 
     store: Store
-    servers: Servers | None
+    bases: Mapping[Digest, Servers]
 
     @property
     def place(self) -> str:
@@ -71,8 +82,7 @@ class StoreBlobs:
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is here, or is a layer that a registry may have."""
-        is_layer = descriptor.media_type not in _DOCUMENTS
-        return self.store.has(descriptor) or (is_layer and self.servers is not None)
+        return self.store.has(descriptor) or descriptor.digest in self.bases
 
     def read(self, descriptor: Descriptor) -> bytes:
         """A whole blob, verified.
@@ -85,18 +95,27 @@ class StoreBlobs:
 
     def content(self, descriptor: Descriptor) -> Content:
         """The blob, once somebody opens it."""
-        if self.servers is None or self.store.has(descriptor):
+        servers = self.bases.get(descriptor.digest)
+        if servers is None or self.store.has(descriptor):
             return StoredBlob(self.store, descriptor)
-        return RemoteBlob(descriptor=descriptor, store=self.store, servers=self.servers)
+        return RemoteBlob(descriptor=descriptor, store=self.store, servers=servers)
 
 
-def _base_of(found: Descriptor, store: Store) -> Reference | None:
-    """The base that an image names, when it came from a registry."""
+def _bases_of(found: Descriptor, store: Store) -> dict[Digest, Reference]:
+    """The base that each layer may be from, when its image names one of a registry.
+
+    Documents that are not here, or cannot be read, have none: who reads the image says so.
+    """
     try:
+        if found.media_type in media_types.INDEXES:
+            children = parse_index(store.read(found), found.media_type).value.manifests
+            bases = (_bases_of(child, store) for child in children)
+            return {digest: base for each in bases for digest, base in each.items()}
         manifest = parse_manifest(store.read(found), found.media_type).value
-        return Reference.parse(manifest.annotations.get(BASE_NAME, ""))
-    except (DocumentError, ReferenceFormatError):
-        return None
+        base = Reference.parse(manifest.annotations.get(BASE_NAME, ""))
+    except (DocumentError, LayerError, ReferenceFormatError, StoreError):
+        return {}
+    return {layer.digest: base for layer in manifest.layers}
 
 
 def _unknown(

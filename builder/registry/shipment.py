@@ -12,7 +12,7 @@ from builder.errors import BuilderError, DocumentError, RegistryError
 from builder.events import EventSink, ignore, span
 from builder.oci import media_types
 from builder.oci.blob import Blob
-from builder.oci.manifest import parse_manifest
+from builder.oci.manifest import parse_index, parse_manifest
 from builder.oci.reference import Reference
 from builder.oci.tree import ManifestTree
 from builder.parallel import GRACE_SECONDS, Crew, stopped
@@ -25,6 +25,8 @@ _MOST_SIBLINGS = 16
 """Repositories that permission is asked for; the question has to fit into an address."""
 _WORTH_A_QUESTION = 64 << 10
 """Bytes of a blob that are sent as fast as it is found out whether they have to be."""
+_MOST_CHILDREN = 8
+"""Images of an index that are read to know what they hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +263,10 @@ class Shipment:
     def _look(self, selector: str) -> set[Digest]:
         with span(self._events, f"read {selector} of {self._client.name}"):
             found = _unless_denied(partial(self._client.find_manifest, selector))
-        return _blobs_of(found) if found else set()
+        if found is None:
+            return set()
+        children = _children_of(found)
+        return _blobs_of(found).union(*(self._look(str(child)) for child in children))
 
 
 def _short(digest: Digest) -> str:
@@ -276,6 +281,17 @@ def _unless_denied[T](ask: Callable[[], T | None]) -> T | None:
         if error.status != HTTPStatus.FORBIDDEN:
             raise
         return None
+
+
+def _children_of(found: Fetched) -> list[Digest]:
+    """Of an index, the images that it lists; of a long one the first, to ask no more than helps."""
+    if found.media_type not in media_types.INDEXES:
+        return []
+    try:
+        manifests = parse_index(found.raw, found.media_type).value.manifests
+    except DocumentError:
+        return []
+    return [manifest.digest for manifest in manifests if manifest.platform][:_MOST_CHILDREN]
 
 
 def _blobs_of(found: Fetched) -> set[Digest]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import BuilderError
 from builder.rootfs import INDEX_FORMAT
 from builder.rootfs.file_index import FileIndex
+from builder.rootfs.libraries import libraries_from_fact, libraries_to_fact
 from builder.target import Libc
 from layers.entries import DirEntry, Owner
 
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from builder.oci.image import Image
+    from builder.rootfs.libraries import Libraries
+    from builder.rootfs.survey import Survey
     from builder.store.layout import Store
     from layers.digest import Digest
 
 _KIND = "file-index"
+_LIBRARIES = "libraries"
 
 
 def file_index(image: Image, store: Store) -> FileIndex:
@@ -29,8 +33,7 @@ def file_index(image: Image, store: Store) -> FileIndex:
         LayerError: a layer is not what its digest or diff_id promises.
         StoreError: the store cannot be read or written.
     """
-    key = str(image.digest)
-    fact = store.fact(_KIND, key)
+    fact = store.fact(_KIND, str(image.digest))
     if fact is not None:
         try:
             return from_fact(fact)
@@ -38,12 +41,38 @@ def file_index(image: Image, store: Store) -> FileIndex:
             # Another version of this program wrote it, or it is damaged: it costs the time to
             # make it anew.
             pass
-    # What reads layers is loaded when it is used: most bases are known.
-    from builder.rootfs.survey import compute_file_index  # noqa: PLC0415
+    return _surveyed(image, store).files
 
-    index = compute_file_index(image)
-    store.remember(_KIND, key, to_fact(index))
-    return index
+
+def libraries(image: Image, store: Store) -> Libraries:
+    """The shared libraries of an image; found in its layers when the store does not keep them.
+
+    They are a fact of their own: most builds need the file index, and these only when something
+    new is checked.
+
+    Raises:
+        BaseError: the symbolic links of its accounts go round in circles.
+        LayerError: a layer is not what its digest or diff_id promises.
+        StoreError: the store cannot be read or written.
+    """
+    fact = store.fact(_LIBRARIES, str(image.digest))
+    if fact is not None:
+        try:
+            return libraries_from_fact(fact)
+        except ValueError:
+            pass  # as for the index
+    return _surveyed(image, store).libraries
+
+
+def _surveyed(image: Image, store: Store) -> Survey:
+    # What reads layers is loaded when it is used: most bases are known.
+    from builder.rootfs.survey import survey  # noqa: PLC0415
+
+    found = survey(image)
+    key = str(image.digest)
+    store.remember(_KIND, key, to_fact(found.files))
+    store.remember(_LIBRARIES, key, libraries_to_fact(found.libraries))
+    return found
 
 
 def is_indexed(digest: Digest, store: Store) -> bool:

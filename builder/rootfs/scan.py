@@ -3,17 +3,22 @@
 https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
 """
 
+import io
 import posixpath
 import re
+import shutil
 import tarfile  # noqa: TID251 - layers that other tools wrote are read here
+import tempfile
 from collections.abc import Container, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from builder.elf import MAGIC, Elf, read_elf
 from builder.errors import LayerError
 from builder.rootfs.libc import LIBC_FILE, MAX_LIBC, LibcFile, recognise
+from layers.digest import CHUNK
 from layers.entries import WHITEOUT_PREFIX, DirEntry, Owner, parents
 from layers.layer import Layer
 from layers.verify import DAMAGES, read_members
@@ -25,6 +30,9 @@ nobody may execute."""
 _OPAQUE = ".wh..wh..opq"
 _RESERVED = ".wh..wh."
 _MAX_CONTENT = 16 << 20
+_IN_MEMORY = 16 << 20  # what is longer waits in a file
+# Shared libraries and extension modules, and the program that loads the latter.
+_LOADED = re.compile(r"(?:.*/)?(?:[^/]*\.so(?:\.[^/]*)?|python\d+\.\d+)")
 _ODD_NAME = re.compile(r"//|(?:^|/)\.\.?(?:/|$)")
 
 
@@ -36,11 +44,19 @@ class Filesystem:
         nodes: by path.
         contents: of the files that were wanted, by path.
         libcs: the C libraries among the files, by path.
+        elfs: shared libraries, and programs named as Python is, by path.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     libcs: dict[str, LibcFile] = field(default_factory=dict)
+    elfs: dict[str, Elf] = field(default_factory=dict)
+
+    def forget(self, path: str) -> None:
+        """Drop what is known of a file's content."""
+        self.contents.pop(path, None)
+        self.libcs.pop(path, None)
+        self.elfs.pop(path, None)
 
 
 @dataclass(slots=True)
@@ -60,17 +76,20 @@ class _Change:
     emptied: set[str] = field(default_factory=set)
 
 
-def scan(layers: Iterable[Layer], wanted: Container[str]) -> Filesystem:
+def scan(
+    layers: Iterable[Layer], wanted: Container[str], below: Filesystem | None = None
+) -> Filesystem:
     """Read layers from the bottom up.
 
     Args:
         layers: each one's blob is read to its end and checked against digest and diff_id.
         wanted: paths of small files whose content is kept.
+        below: what the lowest layer lies on; it is changed.
 
     Raises:
         LayerError: a blob is not what was promised, or cannot be read as a tar.
     """
-    whole = Filesystem()
+    whole = below or Filesystem()
     for layer in layers:
         _apply(whole, _read(layer, wanted))
     return whole
@@ -112,9 +131,7 @@ def _take_whiteout(path: str, change: _Change) -> bool:
 
 def _take(path: str, member: tarfile.TarInfo, added: Filesystem) -> None:
     mode = member.mode & 0o7777
-    # A later entry of the same path counts.
-    added.contents.pop(path, None)
-    added.libcs.pop(path, None)
+    added.forget(path)  # a later entry of the same path counts
     if member.isdir():
         owner = Owner(member.uid, member.gid)
         added.nodes[path] = DirEntry(path=path, mode=mode, owner=owner)
@@ -133,18 +150,33 @@ def _take_hard_link(path: str, first: str, mode: int, added: Filesystem) -> None
         added.contents[path] = added.contents[first]
     if first in added.libcs:
         added.libcs[path] = added.libcs[first]
+    if first in added.elfs:
+        added.elfs[path] = added.elfs[first]
 
 
 def _take_content(path: str, member: tarfile.TarInfo, stream: BinaryIO, change: _Change) -> None:
     is_wanted = path in change.wanted and member.size <= _MAX_CONTENT
     is_libc = LIBC_FILE.fullmatch(path) and member.size <= MAX_LIBC
-    if not (is_wanted or is_libc):
-        return
-    data = stream.read()
-    if is_wanted:
-        change.added.contents[path] = data
-    if is_libc and (libc := recognise(path, data)):
-        change.added.libcs[path] = libc
+    if is_wanted or is_libc:
+        data = stream.read()
+        if is_wanted:
+            change.added.contents[path] = data
+        if is_libc and (libc := recognise(path, data)):
+            change.added.libcs[path] = libc
+        stream = io.BytesIO(data)
+    if _LOADED.fullmatch(path) and (elf := _elf(stream)):
+        change.added.elfs[path] = elf
+
+
+def _elf(stream: BinaryIO) -> Elf | None:
+    """What a file says to a loader, though a stream of a tar cannot be read from anywhere."""
+    head = stream.read(len(MAGIC))
+    if head != MAGIC:
+        return None
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+        whole.write(head)
+        shutil.copyfileobj(stream, whole, CHUNK)
+        return read_elf(cast("BinaryIO", whole))
 
 
 def _apply(whole: Filesystem, change: _Change) -> None:
@@ -158,11 +190,11 @@ def _apply(whole: Filesystem, change: _Change) -> None:
     }
     _remove(whole, change.hidden | replaced, change.emptied)
     for path in added.nodes:
-        whole.contents.pop(path, None)
-        whole.libcs.pop(path, None)
+        whole.forget(path)
     whole.nodes |= added.nodes
     whole.contents |= added.contents
     whole.libcs |= added.libcs
+    whole.elfs |= added.elfs
 
 
 def _add_parents(whole: Filesystem, added: Filesystem) -> None:
@@ -184,5 +216,4 @@ def _remove(whole: Filesystem, trees: AbstractSet[str], emptied: AbstractSet[str
     ]
     for path in gone:
         del whole.nodes[path]
-        whole.contents.pop(path, None)
-        whole.libcs.pop(path, None)
+        whole.forget(path)

@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -161,15 +161,15 @@ def _images(layout: Layout, needs: "_Needs") -> Iterator[NamedImage]:
         listed.setdefault(entry.digest, []).append(entry)
     for digest, same in listed.items():
         top = needs.blobs.get(digest.hex)
-        bases = _BASE.findall(_document(top)) if top else ()
+        needed = needs.of_bytes(digest.hex.encode())
         names = (entry.annotations.get(REF_NAME) for entry in same)
         yield NamedImage(
             digest=digest,
             names=tuple(name for name in names if name),
             path=layout.root / "blobs" / digest.algorithm / digest.hex,
             used=top.used if top else 0,
-            needs=needs.of_bytes(digest.hex.encode()),
-            base=frozenset(blob for base in bases for blob in needs.of_bytes(base)),
+            needs=needed,
+            base=needs.of_bases(needed),
             is_whole=not any(
                 lacks(entry, layout, partial(_is_there, needs.blobs)) for entry in same
             ),
@@ -212,6 +212,7 @@ class _Needs:
     def __init__(self, blobs: Mapping[str, StoredFile]) -> None:
         self.blobs = blobs
         self._named: dict[str, frozenset[str]] = {}
+        self._bases: dict[str, frozenset[bytes]] = {}
 
     def has(self, pointer: Mapping[str, Any]) -> bool:
         found = self.blobs.get(str(pointer["digest"]).removeprefix("sha256:"))
@@ -227,9 +228,19 @@ class _Needs:
             )
         return frozenset(needed)
 
+    def of_bases(self, needed: Iterable[str]) -> frozenset[str]:
+        """Those that the bases need which the documents among some blobs name.
+
+        The images of an index may have different ones.
+        """
+        bases = frozenset(base for blob in needed for base in self._bases.get(blob, ()))
+        return frozenset(blob for base in bases for blob in self.of_bytes(base))
+
     def _inside(self, blob: str) -> frozenset[str]:
         if blob not in self._named:
-            self._named[blob] = self._names(_document(self.blobs[blob]))
+            raw = _document(self.blobs[blob])
+            self._named[blob] = self._names(raw)
+            self._bases[blob] = frozenset(_BASE.findall(raw))
         return self._named[blob]
 
     def _names(self, raw: bytes) -> frozenset[str]:

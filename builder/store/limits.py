@@ -4,26 +4,25 @@ import re
 from collections.abc import Mapping
 
 from builder.errors import SettingsError
+from builder.units import size_of
 
-_SIZE = r"(?i:(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?)"
 _AGE = r"(\d+)\s*([smhdw])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _MAX_SIZE = "BUILDER_STORE_MAX_SIZE"
 
 
 def parse_size(text: str, what: str) -> int:
-    """Bytes: ``5GB``, ``500 MB``, ``1.5GiB``, ``0``; decimal units unless there is an i.
-
-    A number alone is none: who forgets the unit does not mean bytes.
+    """Bytes, as ``builder.units.size_of`` reads them.
 
     Raises:
         SettingsError: it is none; ``what`` says whose it is.
     """
-    found = re.fullmatch(_SIZE, text.strip())
-    if found and (not text.strip()[-1].isdecimal() or float(found[1]) == 0):
-        power = "kmgt".index(found[2].lower()) + 1 if found[2] else 0
-        return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
-    raise SettingsError(f"{what} is {text!r}; expected a size", hint="such as 5GB, 500MB or 2GiB")
+    try:
+        return size_of(text)
+    except ValueError:
+        raise SettingsError(
+            f"{what} is {text!r}; expected a size", hint="such as 5GB, 500MB or 2GiB"
+        ) from None
 
 
 def parse_age(text: str, what: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 from builder.project.values import FROM_ENVIRON, READERS
 from tests.cache import REPOSITORY
 from tests.registry import Registry
+from tests.standin_platforms import serve_two_platforms
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
@@ -43,6 +44,9 @@ def workplace(
     folder = tmp_path_factory.mktemp("readme")
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
     shutil.copytree(REPOSITORY / "backend", folder / "backend")
+    service = shutil.copytree(REPOSITORY / "backend", folder / "service")
+    (service / ".python-version").write_text("3.13\n")
+    serve_two_platforms(registry_with_base.url)
     environ = {
         **os.environ,
         "BUILDER_BASE_MIRROR": registry_with_base.url,

@@ -20,7 +20,7 @@ from tests.images import make_image, make_layer
 from tests.project.projects import lock, write_project
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-_MACHINES = {"amd64": 62, "arm64": 183}
+MACHINES = {"amd64": 62, "arm64": 183}
 
 TABLES = """\
 [build-system]
@@ -111,9 +111,9 @@ class Place:
         return replace(self, environ={**self.environ, "BUILDER_BASE": base})
 
 
-def base_layer() -> list[Entry]:
+def base_layer(architecture: str | None = None) -> list[Entry]:
     """What the builder looks for in a base: accounts, a Python, a C library."""
-    machine = _MACHINES[Platform.host().architecture]
+    machine = MACHINES[architecture or Platform.host().architecture]
     header = b"\x7fELF\x02\x01".ljust(18, b"\0") + machine.to_bytes(2, "little")
     libc = header + b"GNU C Library (Debian) stable release version 2.36\n"
     return [

@@ -19,6 +19,7 @@ STEPS = (
     "dependencies T s  N B\n"
     "project T s  N B\n"
     "created is 1970-01-01T00:00:00Z (the epoch: no git commit here)\n"
+    "checks T s  6 files, 0 warnings\n"
     "config and manifest T s  sha256:X\n"
     "store T s  STORE, N B in all\n"
 )
@@ -131,7 +132,7 @@ def test_a_bug_is_shown_and_a_report_is_asked_for(place: Place) -> None:
     program = (
         "import sys, builder.cli, builder.cli.build as build\n"
         "def broken(*_, **__): raise AssertionError('the impossible')\n"
-        "build.plan_build = broken\n"
+        "build.plan_builds = broken\n"
         f"sys.argv[1:] = ['build', {str(place.project)!r}, '--no-load']\n"
         "builder.cli.run()\n"
     )

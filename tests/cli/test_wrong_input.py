@@ -85,14 +85,23 @@ def test_pins_another_python_than_the_base_has(place: Place) -> None:
     )
 
 
+def accepted(check: str) -> str:
+    return (
+        "hint: what is right all the same is accepted in [tool.builder.checks]: "
+        f'accept = [{{ check = "{check}", reason = "..." }}]'
+    )
+
+
 def test_uvicorn_is_not_locked(place: Place) -> None:
     place.replace('cmd = ["python", "-m", "demo"]', 'app = "demo.main:app"')
     assert place.refused(code=1) == (
         f"{SETTINGS}{BASE}"
         "uv sync --frozen --no-dev T s  0 of 0 distributions\n"
         f"dependencies T s  N B\nproject T s  N B\n{EPOCH}"
-        "error: the image would run uvicorn, which /app/.venv does not have\n"
-        "hint: uv add uvicorn, or choose another command: [tool.builder] cmd\n"
+        "error: the image is not made: one thing is wrong with it\n"
+        "  missing-command: the image would run uvicorn, which /app/.venv does not have\n"
+        "    fix: uv add uvicorn, or choose another command: [tool.builder] cmd\n"
+        f"{accepted('missing-command')}\n"
     )
 
 
@@ -110,12 +119,14 @@ def test_the_app_s_module_is_not_in_the_image(tmp_path: Path, base: str) -> None
     lock(project)
     place = make_place(tmp_path, base, project)
     said = place.refused(code=1)
-    assert said.splitlines()[-2:] == [
+    assert said.splitlines()[-4:] == [
+        "error: the image is not made: one thing is wrong with it",
         (
-            "error: the image would run dmeo.main:app, and has no module dmeo.main; looked in "
-            f"/app/.venv/lib/python{MINOR}/site-packages, /app, /app/src"
+            "  missing-module: the image would run dmeo.main:app, and has no module dmeo.main; "
+            f"looked in /app/.venv/lib/python{MINOR}/site-packages, /app, /app/src"
         ),
-        "hint: correct [tool.builder] app, or see what .dockerignore leaves out",
+        "    fix: correct [tool.builder] app, or see what .dockerignore leaves out",
+        accepted("missing-module"),
     ]
     (place.project / "src/dmeo").mkdir()
     (place.project / "src/dmeo/main.py").touch()

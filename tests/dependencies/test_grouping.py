@@ -14,6 +14,7 @@ LARGE, SMALL = OWN_LAYER_BYTES, OWN_LAYER_BYTES - 1
 class Sized:
     name: str
     size: int
+    is_native: bool = False
 
 
 def names(groups: list[Group[Sized]]) -> list[list[str]]:
@@ -22,8 +23,8 @@ def names(groups: list[Group[Sized]]) -> list[list[str]]:
 
 names_of_distributions = st.text(st.sampled_from("abcdefgh-0123"), min_size=1, max_size=6)
 sizes = st.integers(0, 3 * OWN_LAYER_BYTES)
-sets = st.dictionaries(names_of_distributions, sizes, max_size=60).map(
-    lambda found: [Sized(name, size) for name, size in found.items()]
+sets = st.dictionaries(names_of_distributions, st.tuples(sizes, st.booleans()), max_size=60).map(
+    lambda found: [Sized(name, *facts) for name, facts in found.items()]
 )
 choices = st.sampled_from(
     [*LayerPolicy, (("a", "b"), ("c",)), (("not-there",),), (("a",), ("a0", "not-there"))]
@@ -43,7 +44,7 @@ def test_each_distribution_is_in_one_layer_and_there_is_one_frame(
     assert grouped(distributions, choice) == groups
 
 
-@given(sets, st.builds(Sized, names_of_distributions.map("x{}".format), sizes))
+@given(sets, st.builds(Sized, names_of_distributions.map("x{}".format), sizes, st.booleans()))
 def test_another_distribution_moves_none(distributions: list[Sized], another: Sized) -> None:
     before = grouped(distributions, LayerPolicy.AUTO)
     after = grouped([*distributions, another], LayerPolicy.AUTO)
@@ -62,8 +63,8 @@ def test_large_distributions_have_layers_of_their_own_the_largest_first() -> Non
 
 @pytest.mark.parametrize("choice", list(LayerPolicy))
 def test_there_are_never_a_hundred_layers(choice: LayerPolicy) -> None:
-    everything = [Sized(f"d{number}", 10**7 + number) for number in range(400)]
-    assert len(grouped(everything, choice)) <= 72
+    everything = [Sized(f"d{n}", 10**7 + n, is_native=n % 2 == 0) for n in range(400)]
+    assert len(grouped(everything, choice)) <= 64 + 8 + 4
 
 
 def test_one_layer_of_their_own_for_each() -> None:
@@ -83,3 +84,18 @@ def test_what_is_shared_is_small_and_spread() -> None:
     groups = grouped(everything, LayerPolicy.AUTO)
     assert len(groups) == 8
     assert max(len(group.members) for group in groups) < 50
+
+
+@given(sets, st.sets(names_of_distributions))
+def test_pure_ones_share_the_same_layers_whatever_is_native_beside_them(
+    distributions: list[Sized], others: set[str]
+) -> None:
+    def pure(groups: list[Group[Sized]]) -> list[Group[Sized]]:
+        return [g for g in groups if g.is_frame or not any(m.is_native for m in g.members)]
+
+    there = {each.name for each in distributions}
+    elsewhere = [each for each in distributions if not each.is_native] + [
+        Sized(name, SMALL, is_native=True) for name in sorted(others - there)
+    ]
+    first, second = (grouped(found, LayerPolicy.AUTO) for found in (distributions, elsewhere))
+    assert pure(first) == pure(second)

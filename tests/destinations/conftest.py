@@ -1,4 +1,4 @@
-"""Two images that share a layer, in a store as a build leaves it."""
+"""Images that share a layer, in a store as a build leaves it."""
 
 import random
 from dataclasses import dataclass
@@ -7,20 +7,30 @@ from pathlib import Path
 import pytest
 
 from builder.oci.image import Image
+from builder.oci.image_index import ImageIndex
+from builder.oci.platform import Platform
 from builder.store.layout import Store
 from layers.compress import ZSTD
 from layers.entries import DirEntry, Entry, FileEntry, Owner, SymlinkEntry
 from tests.images import make_image, make_layer, store_of
 
+FOREIGN = Platform("linux", "amd64" if Platform.host().architecture == "arm64" else "arm64")
+
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """``first`` and ``second`` share a layer; ``repacked`` is ``first``, compressed otherwise."""
+    """``first`` and ``second`` share a layer; ``repacked`` is ``first``, compressed otherwise.
+
+    ``index`` lists ``foreign``, which is for another architecture and has that layer too, before
+    ``second``.
+    """
 
     store: Store
     first: Image
     second: Image
     repacked: Image
+    foreign: Image
+    index: ImageIndex
 
 
 def make_images(path: Path, salt: str) -> Images:
@@ -40,8 +50,10 @@ def make_images(path: Path, salt: str) -> Images:
     first = make_image([shared, one], settings)
     second = make_image([shared, two], settings)
     repacked = make_image([make_layer(store, below, ZSTD), one], settings)
-    store_of(path, first, second, repacked)
-    return Images(store, first, second, repacked)
+    foreign = make_image([shared, two], settings, FOREIGN)
+    store_of(path, first, second, repacked, foreign)
+    index = ImageIndex.of([foreign, second], {"org.opencontainers.image.title": "app"})
+    return Images(store, first, second, repacked, foreign, index)
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ import pytest
 
 from builder.destinations.destination import Destination
 from builder.destinations.parse import parse_destination
-from builder.errors import LayerError
+from builder.errors import LayerError, SettingsError
 from builder.oci.image import Image
+from builder.oci.image_index import Built, ImageIndex
+from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.process import run
 from layers.entries import BytesContent, Content
@@ -39,12 +41,14 @@ class Kind:
         read: by another tool.
         keeps_digest: whether the format has a place for the manifest.
         holds_many: whether other images stay.
+        takes_indexes: whether images for several platforms can be put there.
     """
 
     text: str
     read: Read
     keeps_digest: bool = True
     holds_many: bool = False
+    takes_indexes: bool = True
 
 
 KINDS = {
@@ -61,6 +65,7 @@ KINDS = {
         "docker-archive:{}/new/app.tar",
         lambda at, name: readers.skopeo(f"docker-archive:{at}/new/app.tar:{name.local}"),
         keeps_digest=False,
+        takes_indexes=False,
     ),
     "podman": Kind("podman", lambda _, name: readers.podman(name.local), holds_many=True),
 }
@@ -107,9 +112,12 @@ def _forget(images: Images) -> None:
         run(["podman", "rmi", "--force", image.config.digest.hex])
 
 
-def _agrees(found: Found, image: Image, kind: Kind) -> bool:
+def _agrees(found: Found, built: Built, kind: Kind) -> bool:
+    """Of an index the tools show its digest, and the image for this machine."""
+    image = built if isinstance(built, Image) else built.image_for(Platform.host())
+    assert image
     diff_ids = [str(layer.diff_id) for layer in image.layers]
-    same_digest = found.digest == str(image.digest) or not kind.keeps_digest
+    same_digest = found.digest == str(built.digest) or not kind.keeps_digest
     return same_digest and list(found.diff_ids) == diff_ids
 
 
@@ -143,6 +151,32 @@ def test_other_images_stay(place: Place, images: Images) -> None:
     assert _agrees(place.read(OTHER), images.second, place.kind)
     if place.kind.holds_many:
         assert _agrees(place.read(APP), images.first, place.kind)
+
+
+def test_an_index_can_be_read_back_or_is_refused_before_and_after(
+    place: Place, images: Images
+) -> None:
+    if place.kind.takes_indexes:
+        place.destination.expect(images.index.platforms)
+        detail = place.destination.put(images.index, APP)
+        assert "\n" not in detail
+        assert _agrees(place.read(APP), images.index, place.kind)
+        assert place.destination.put(images.index, APP) == detail
+        return
+    with pytest.raises(SettingsError):
+        place.destination.expect(images.index.platforms)
+    with pytest.raises(SettingsError):
+        place.destination.put(images.index, APP)
+    assert place.files() == {}
+
+
+def test_a_name_moves_between_images_and_indexes(place: Place, images: Images) -> None:
+    if place.kind.takes_indexes:
+        place.destination.put(images.first, APP)
+        place.destination.put(images.index, APP)
+        assert _agrees(place.read(APP), images.index, place.kind)
+    place.destination.put(images.first, APP)
+    assert _agrees(place.read(APP), images.first, place.kind)
 
 
 def test_compressed_otherwise_it_replaces_itself(place: Place, images: Images) -> None:
@@ -211,8 +245,14 @@ def test_a_damaged_layer_is_refused(place: Place, images: Images) -> None:
     data = bytearray(_first_layer(images))
     data[len(data) // 2] ^= 1
     _lacking_its_blob(images)
-    with pytest.raises(LayerError, match=str(images.first.layers[0].digest)):
-        place.destination.put(_with_source(images.first, BytesContent(bytes(data))), APP)
+    broken = _with_source(images.first, BytesContent(bytes(data)))
+    both: list[Built] = [
+        broken,
+        *([ImageIndex.of([images.foreign, broken])] * place.kind.takes_indexes),
+    ]
+    for built in both:
+        with pytest.raises(LayerError, match=str(images.first.layers[0].digest)):
+            place.destination.put(built, APP)
     assert set(place.new_files()) <= {"layout/index.json", "layout/oci-layout"}
 
 

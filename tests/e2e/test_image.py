@@ -31,6 +31,7 @@ def test_every_step_is_told_with_its_time(built: Built) -> None:
         "uv sync --frozen --no-dev",
         "dependencies",
         "project",
+        "checks",
         "config and manifest",
         "store",
         f"oci:{built.folder}/layout",

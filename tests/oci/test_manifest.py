@@ -114,8 +114,9 @@ ATTESTATION = {"os": "unknown", "architecture": "unknown"}
 
 
 def test_an_index_is_read_and_written() -> None:
-    value = index(AMD64, ARM64_V8)
+    value = index(AMD64, ARM64_V8) | {"annotations": {"org.opencontainers.image.title": "app"}}
     document = parse_index(raw(value))
+    assert document.value.annotations == {"org.opencontainers.image.title": "app"}
     assert document.media_type == media_types.INDEX
     assert [m.platform for m in document.value.manifests] == [
         Platform("linux", "amd64"),
@@ -140,6 +141,10 @@ def test_a_docker_manifest_list_is_read_too() -> None:
         ({"manifests": {}}, "index: manifests is {}; expected a list"),
         ({"manifests": [{}]}, "index.manifests[0] has no mediaType"),
         ({"manifests": [], "mediaType": {}}, "index: mediaType is {}; expected a string"),
+        (
+            {"manifests": [], "annotations": [1]},
+            "index: annotations is [1]; expected an object of strings",
+        ),
     ],
 )
 def test_what_is_no_index_is_refused(value: dict[str, Any], message: str) -> None:

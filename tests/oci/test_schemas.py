@@ -15,6 +15,7 @@ from builder.oci.image_config import make_image_config
 from builder.oci.manifest import Index, parse_index, parse_manifest
 from builder.store.layout import Layout
 from tests.oci.examples import docker_manifest, image_config, index, manifest
+from tests.oci.test_image_index import BOTH
 
 SCHEMAS = Path(__file__).parents[2].parent / "shared" / "oci-schemas"
 pytestmark = pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"the schemas are not at {SCHEMAS}")
@@ -45,6 +46,7 @@ def test_an_index_is_valid() -> None:
     written = parse_index(canonical_json(value)).value.to_document()
     assert complaints("image-index-schema.json", written.raw) == []
     assert complaints("image-index-schema.json", Index(manifests=()).to_document().raw) == []
+    assert complaints("image-index-schema.json", BOTH.index.raw) == []
 
 
 def test_an_image_config_is_valid() -> None:

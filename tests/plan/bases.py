@@ -10,6 +10,7 @@ from builder.oci.image import Image
 from builder.oci.image_config import make_image_config
 from builder.oci.manifest import Manifest
 from builder.rootfs.file_index import FileIndex
+from builder.rootfs.libraries import Libraries
 from builder.rootfs.runtime import Runtime
 from layers.digest import DiffId, Digest
 from layers.entries import BytesContent, DirEntry
@@ -56,6 +57,7 @@ def a_base(
         image=image,
         runtime=Runtime(python=None, libc=None),
         read_files=an_index,
+        read_libraries=Libraries,
     )
 
 

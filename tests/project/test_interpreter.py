@@ -57,7 +57,9 @@ def test_no_interpreter_is_an_error_with_the_command_that_helps(
     assert caught.value.message == (
         "no Python 3.99 on this machine, which the base image has; one is needed to install for it"
     )
-    assert caught.value.hint == "uv python install 3.99"
+    assert caught.value.hint == (
+        "uv python install 3.99 (for this machine; it serves every platform)"
+    )
 
 
 def test_our_own_version_is_said_as_the_interpreter_says_it(tmp_path: Path) -> None:

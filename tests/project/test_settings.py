@@ -6,7 +6,10 @@ import pytest
 
 from builder.project.values import FROM_ENVIRON, READERS
 from builder.settings import (
+    Acceptance,
     AptSourceSettings,
+    ChecksSettings,
+    Growth,
     HealthSettings,
     Include,
     LayerPolicy,
@@ -29,10 +32,10 @@ KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
     "base-mirror": ('"http://m"', "http://m", ("http://n", "http://n"), ("o", "o")),
     "pull": ('"always"', "always", ("never", "never"), ("missing", "missing")),
     "platform": (
-        '"linux/arm64"',
-        "linux/arm64",
-        ("linux/amd64", "linux/amd64"),
-        ("linux/arm/v7", "linux/arm/v7"),
+        '["linux/arm64", "linux/amd64"]',
+        ("linux/arm64", "linux/amd64"),
+        ("linux/amd64, linux/arm/v7,", ("linux/amd64", "linux/arm/v7")),
+        (["linux/386,linux/arm/v6", "linux/arm"], ("linux/386", "linux/arm/v6", "linux/arm")),
     ),
     "workdir": ('"/srv//app/"', "/srv/app", ("/opt/a", "/opt/a"), ("///x", "/x")),
     "user": (
@@ -133,6 +136,31 @@ KEYS: dict[str, tuple[str, Any, tuple[str, Any] | None, tuple[Any, Any]]] = {
     ),
     "apt-docs": ("true", True, ("false", False), ("true", True)),
     "apt-accept": ('["dbus", "dbus"]', ("dbus",), ("a1,b2", ("a1", "b2")), (["c++"], ("c++",))),
+    "checks": (
+        (
+            '{ accept = [{ check = "secret", path = "/app/src/*.pem", reason = " a sample " },'
+            ' { check = "missing-library", distribution = "Py_Side6", reason = "unused" }],'
+            ' warn = ["junk", "junk"], refuse = ["*"], imports = true, max-size = "1.5GB",'
+            ' max-layer-size = "1GiB", max-layers = 30, max-growth = "10%",'
+            ' max-file-size = "100 MB" }'
+        ),
+        ChecksSettings(
+            accept=(
+                Acceptance(check="secret", path="/app/src/*.pem", reason="a sample"),
+                Acceptance(check="missing-library", distribution="py-side6", reason="unused"),
+            ),
+            warn=("junk",),
+            refuse=("*",),
+            imports=True,
+            max_size=1_500_000_000,
+            max_layer_size=1 << 30,
+            max_layers=30,
+            max_growth=Growth(percent=10),
+            max_file_size=100_000_000,
+        ),
+        None,
+        ({"max-growth": "50MB"}, ChecksSettings(max_growth=Growth(size=50_000_000))),
+    ),
     "insecure-registries": (
         '["r.test:5000", "10.1.2.3/8", "[::1]:1", "r.test:5000"]',
         ("r.test:5000", "10.0.0.0/8", "[::1]:1"),
@@ -178,6 +206,13 @@ def test_a_base_may_be_a_list_and_a_path_with_commas(tmp_path: Path) -> None:
     assert settings_of(tmp_path, '[tool.builder]\nbase = "oci:a,b"\n').base == ("oci:a,b",)
 
 
+def test_platforms_may_be_a_string(tmp_path: Path) -> None:
+    one = settings_of(tmp_path, '[tool.builder]\nplatform = "linux/arm64"\n')
+    assert one.platform == ("linux/arm64",)
+    two = settings_of(tmp_path, '[tool.builder]\nplatform = "linux/arm64,linux/amd64"\n')
+    assert two.platform == ("linux/arm64", "linux/amd64")
+
+
 def test_flags_not_given_and_empty_variables_choose_nothing(tmp_path: Path) -> None:
     chosen = settings_of(
         tmp_path,
@@ -186,6 +221,12 @@ def test_flags_not_given_and_empty_variables_choose_nothing(tmp_path: Path) -> N
         flags={"base": None, "tags": []},
     )
     assert chosen == Settings(base=("mine",), tags=("a",))
+
+
+def test_growth_is_in_bytes_or_in_hundredths() -> None:
+    assert Growth(size=50).beyond(1000) == 1050
+    assert Growth(percent=2.5).beyond(1000) == 1025
+    assert Growth().beyond(1000) == 1000
 
 
 def test_the_house_s_defaults() -> None:

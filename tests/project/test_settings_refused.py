@@ -42,6 +42,16 @@ PLATFORM = 'expected "os/architecture", such as "linux/arm64"'
         ("pull = []", "pull", [], "expected one of missing, always, never"),
         ('platform = "arm64"', "platform", "arm64", PLATFORM),
         ('platform = "linux/"', "platform", "linux/", PLATFORM),
+        ("platform = []", "platform", [], PLATFORM),
+        ('platform = " ,"', "platform", " ,", PLATFORM),
+        ("platform = 64", "platform", 64, STRING),
+        ('platform = ["linux/amd64", "arm64"]', "platform[1]", "arm64", PLATFORM),
+        (
+            'platform = "linux/arm64,linux/arm64/v8"',
+            "platform[1]",
+            "linux/arm64/v8",
+            "it is in the list already",
+        ),
         ('workdir = "app"', "workdir", "app", ABSOLUTE),
         ("workdir = 1", "workdir", 1, ABSOLUTE),
         ('workdir = "/"', "workdir", "/", WORKDIR),
@@ -209,7 +219,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(
 def test_messages_name_the_variable_or_the_flag(tmp_path: Path) -> None:
     message, _ = refused(tmp_path, environ={"BUILDER_PORTS": "80,http"})
     assert message == f"environment variable BUILDER_PORTS: got '80,http'; {PORT}"
-    message, _ = refused(tmp_path, flags={"platform": "arm64"})
+    message, _ = refused(tmp_path, flags={"platform": ["arm64"]})
     assert message == f"--platform: got 'arm64'; {PLATFORM}"
     message, _ = refused(tmp_path, environ={"BUILDER_BASE": "a,b,a"})
     assert message == "environment variable BUILDER_BASE[2]: got 'a'; it is in the list already"

@@ -70,6 +70,15 @@ def test_a_libc_older_than_every_wheel_is_refused() -> None:
     assert caught.value.hint == "choose a newer base"
 
 
+def test_a_musl_older_than_uv_s_name_for_it_is_refused() -> None:
+    with pytest.raises(InstallError) as caught:
+        python_platform(target("musl", 1, 1))
+    assert caught.value.message == (
+        "the base's C library is musl 1.1; uv takes wheels for musl 1.2"
+    )
+    assert caught.value.hint == "choose a newer base"
+
+
 @pytest.mark.parametrize("platform", ["linux/s390x", "linux/riscv64", "windows/amd64"])
 def test_a_platform_that_uv_has_no_levels_for_is_refused(platform: str) -> None:
     wanted = Target(platform=Platform.parse(platform), python=PYTHON, libc=TARGET.libc)

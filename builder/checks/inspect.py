@@ -1,0 +1,149 @@
+"""Looking at files once: what of each a check must know later, small enough to be kept."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from builder.checks.junk_names import junk_of
+from builder.checks.subject import Clue, FileFacts, Inspected, Origin
+from builder.elf import MAGIC, Elf, elf_from_fact, elf_to_fact, read_elf
+from layers.entries import FileEntry, HardLinkEntry, SymlinkEntry
+from layers.errors import ContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from layers.entries import Entry
+
+LARGE = 10 << 20
+LARGE_OF_PROJECT = 100_000
+"""Bytes; larger files are noted, whatever they are: settings may bound those of the project."""
+
+_ODD_MODES = 0o6002  # setuid, setgid, writable by everybody
+_HEAD = 1024
+_IN_MEMORY = 8 << 20
+_BYTECODE = ".pyc"
+
+
+def inspect(
+    entries: Iterable[Entry], *, origin: Origin, layer: str = "", distribution: str = ""
+) -> Inspected:
+    """Look at files.
+
+    Args:
+        entries: of one origin.
+        origin: who answers for them.
+        layer: its name in the plan, or its digest in an image that others built.
+        distribution: ``numpy 2.3.1``; empty for none.
+
+    Returns:
+        Files that a check may have something to say on, and links that a loader may follow.
+
+    Raises:
+        ContentError: a file cannot be read.
+    """
+    files: dict[str, FileFacts] = {}
+    links: dict[str, str] = {}
+    junk: set[str] = set()
+    names: list[HardLinkEntry] = []
+    for entry in entries:
+        if isinstance(entry, FileEntry):
+            facts = _facts(entry, origin)
+            if _is_noteworthy(facts, origin) or _is_new_junk(entry.path, origin, junk):
+                files[entry.path] = facts
+        elif isinstance(entry, SymlinkEntry) and ".so" in entry.path:
+            links[entry.path] = entry.target
+        elif isinstance(entry, HardLinkEntry):
+            names.append(entry)
+    files |= {name.path: files[name.target] for name in names if name.target in files}
+    return Inspected(
+        origin=origin, layer=layer, distribution=distribution, files=files, links=links
+    )
+
+
+def _is_noteworthy(facts: FileFacts, origin: Origin) -> bool:
+    most = LARGE_OF_PROJECT if origin is Origin.PROJECT else LARGE
+    return bool(facts.elf or facts.clues or facts.mode & _ODD_MODES or facts.size > most)
+
+
+def _is_new_junk(path: str, origin: Origin, seen: set[str]) -> bool:
+    """Whether it is junk of which no other file was seen: one tells of a whole directory."""
+    found = junk_of(path) if origin is Origin.PROJECT else None
+    if found is None or found.root in seen:
+        return False
+    seen.add(found.root)
+    return True
+
+
+def _facts(entry: FileEntry, origin: Origin) -> FileFacts:
+    # An unchanged build reads what an earlier one kept, and need not compile expressions for it.
+    from builder.checks.clues import clues_of_name, clues_of_text, is_skipped  # noqa: PLC0415
+
+    elf, clues = None, clues_of_name(entry.path, entry.size, origin)
+    if entry.size and not entry.path.endswith(_BYTECODE) and not is_skipped(entry.path, origin):
+        try:
+            with entry.content.open() as stream:
+                head = stream.read(_HEAD)
+                if head.startswith(MAGIC):
+                    elf = _read_elf(stream, head)
+                else:
+                    clues += clues_of_text(entry.path, head, stream, origin)
+        except OSError as error:
+            raise ContentError(f"cannot read {entry.path}: {error.strerror or error}") from error
+    return FileFacts(mode=entry.mode, size=entry.size, elf=elf, clues=clues)
+
+
+def _read_elf(stream: BinaryIO, head: bytes) -> Elf | None:
+    if stream.seekable():
+        return read_elf(stream)
+    # Layers of other builders come as streams of a tar, and a file's headers lie at both ends.
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as whole:
+        whole.write(head)
+        shutil.copyfileobj(stream, whole, 1 << 20)
+        return read_elf(cast("BinaryIO", whole))
+
+
+def inspected_to_fact(inspected: Inspected) -> dict[str, object]:
+    """What a store keeps of it."""
+    return {
+        "origin": str(inspected.origin),
+        "layer": inspected.layer,
+        "distribution": inspected.distribution,
+        "files": {path: _to_fact(facts) for path, facts in inspected.files.items()},
+        "links": dict(inspected.links),
+    }
+
+
+def inspected_from_fact(fact: Mapping[str, Any]) -> Inspected:
+    """What ``inspected_to_fact`` wrote.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: it did not write this.
+    """
+    return Inspected(
+        origin=Origin(fact["origin"]),
+        layer=str(fact["layer"]),
+        distribution=str(fact["distribution"]),
+        files={path: _from_fact(facts) for path, facts in fact["files"].items()},
+        links={path: str(target) for path, target in fact["links"].items()},
+    )
+
+
+def _to_fact(facts: FileFacts) -> dict[str, object]:
+    return {
+        "mode": facts.mode,
+        "size": facts.size,
+        **({"elf": elf_to_fact(facts.elf)} if facts.elf else {}),
+        **({"clues": [[clue.kind, clue.line] for clue in facts.clues]} if facts.clues else {}),
+    }
+
+
+def _from_fact(fact: Mapping[str, Any]) -> FileFacts:
+    return FileFacts(
+        mode=int(fact["mode"]),
+        size=int(fact["size"]),
+        elf=elf_from_fact(fact["elf"]) if "elf" in fact else None,
+        clues=tuple(Clue(kind=str(kind), line=int(line)) for kind, line in fact.get("clues", ())),
+    )

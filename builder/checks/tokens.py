@@ -1,0 +1,159 @@
+"""Access tokens that can be told by their form.
+
+Each has in it what its issuer put there for this purpose. What has no such mark, as 32 hexadecimal
+digits have not, is only found beside its name, or not at all. JSON web tokens are left alone: they
+are everywhere, and nearly all have expired.
+https://docs.github.com/en/code-security/reference/secret-security/supported-secret-scanning-patterns
+"""
+
+import re
+from dataclasses import dataclass
+
+from builder.checks.placeholders import is_random
+
+_LONGEST = 1024  # bytes of a token and its surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A kind of token.
+
+    Attributes:
+        kind: in words.
+        needles: bytes of which one is in each.
+        pattern: the whole, of which ``secret`` is a group; compiled when it is first needed, as
+            few builds have anything that comes near one.
+        before: how many bytes there are before the needle at most.
+        strong: whether it is looked for in what others published too.
+        public: beginnings of those that everybody knows.
+    """
+
+    kind: str
+    needles: tuple[bytes, ...]
+    pattern: bytes
+    before: int = 0
+    strong: bool = False
+    public: tuple[bytes, ...] = ()
+
+    def find(self, data: bytes, at: int) -> tuple[int, str] | None:
+        """Where the token begins of which a needle is at ``at``, and its kind."""
+        regex = re.compile(self.pattern)  # which keeps what it compiled
+        if self.before:
+            found = regex.search(data, max(0, at - self.before), at + _LONGEST)
+        else:
+            found = regex.match(data, at)
+        if found is None or not found.start() <= at < found.end():
+            return None
+        secret = found["secret"]
+        if not is_random(secret) or (self.public and secret.startswith(self.public)):
+            return None
+        return found.start("secret"), self.kind
+
+
+def _token(  # noqa: PLR0913 - the table below is read by them
+    kind: str,
+    needles: str,
+    head: str,
+    secret: str,
+    tail: str = "",
+    *,
+    before: int = 0,
+    strong: bool = False,
+    public: tuple[bytes, ...] = (),
+) -> Token:
+    """A token that no word goes on with; only ``secret`` is random in it."""
+    around = "[A-Za-z0-9_-]"
+    return Token(
+        kind=kind,
+        needles=tuple(needle.encode() for needle in needles.split()),
+        pattern=f"(?<!{around}){head}(?P<secret>{secret}){tail}(?!{around})".encode(),
+        before=before,
+        strong=strong,
+        public=public,
+    )
+
+
+def _named(
+    kind: str, needles: str, name: str, secret: str, public: tuple[bytes, ...] = ()
+) -> Token:
+    """A secret beside its name, in any notation: ``name=...``, ``"name": "..."``, ``name: ...``."""
+    value = rf"[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?(?P<secret>{secret})"
+    return Token(
+        kind=kind,
+        needles=tuple(needle.encode() for needle in needles.split()),
+        pattern=f"(?i:{name}){value}(?![A-Za-z0-9+/])".encode(),
+        public=public,
+    )
+
+
+_WORD, _URL, _BASE64 = "[A-Za-z0-9]", "[A-Za-z0-9_-]", "[A-Za-z0-9+/]"
+# The keys of the storage and database emulators, the same on every machine:
+# https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+_EMULATORS = (b"Eby8vdM02xNOcqFlqUwJ", b"C2y6yDjf5/R+ob0N8A7C")
+
+TOKENS = (
+    _token("AWS access key", "AKIA", "AKIA", "[A-Z2-7]{16}", strong=True),
+    _token("AWS access key", "ASIA", "ASIA", "[A-Z2-7]{16}"),
+    _named(
+        "AWS secret key",
+        "secret_access_key SECRET_ACCESS_KEY secretAccessKey SecretAccessKey",
+        "secret_?access_?key",
+        f"{_BASE64}{{40}}",
+    ),
+    _token("GitHub token", "ghp_", "ghp_", f"{_WORD}{{36}}", strong=True),
+    _token("GitHub token", "gho_ ghu_ ghs_ ghr_", "gh[ousr]_", f"{_WORD}{{36,}}"),
+    _token(
+        "GitHub token", "github_pat_", "github_pat_", f"{_WORD}{{22}}_{_WORD}{{59}}", strong=True
+    ),
+    _token("GitLab token", "glpat-", "glpat-", f"{_URL}{{20,}}(?:\\.{_WORD}{{2,}})*", strong=True),
+    _token("GitLab token", "gldt- glrt- glptt-", "gl(?:dt|rt|ptt)-", f"{_URL}{{20,}}"),
+    _token("Slack token", "xoxb-", "xoxb-", r"\d{9,}-[A-Za-z0-9-]{20,}", strong=True),
+    _token("Slack token", "xoxa- xoxe- xoxp- xoxr- xoxs-", "xox[aeprs]-", r"[A-Za-z0-9.-]{24,}"),
+    _token("Slack token", "xapp-", r"xapp-\d-", r"[A-Z0-9]{9,}-\d{9,}-[a-f0-9]{64}"),
+    _token(
+        "Slack webhook",
+        "hooks.slack.com",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/",
+        rf"T{_WORD}{{8,}}/{_WORD}{{9,}}/{_WORD}{{20,}}",
+    ),
+    _token(
+        "Discord webhook",
+        "/api/webhooks/",
+        r"discord(?:app)?\.com/api/webhooks/\d{17,20}/",
+        f"{_URL}{{60,}}",
+        before=14,
+    ),
+    _token("Stripe key", "k_live_", "[rs]k_live_", f"{_WORD}{{24,}}", before=1, strong=True),
+    _token("npm token", "npm_", "npm_", f"{_WORD}{{36}}"),
+    _token("PyPI token", "pypi-AgE", "pypi-AgE", f"{_URL}{{70,}}", strong=True),
+    _token("Hugging Face token", "hf_", "hf_", f"{_WORD}{{34,40}}"),
+    _token("OpenAI key", "T3BlbkFJ", "sk-", f"{_URL}{{20,}}T3BlbkFJ{_URL}{{20,}}", before=120),
+    _token("Anthropic key", "sk-ant-", r"sk-ant-[a-z]+\d\d-", f"{_URL}{{80,}}", strong=True),
+    _token("Google API key", "AIza", "AIza", f"{_URL}{{35}}"),
+    _token("Google client secret", "GOCSPX-", "GOCSPX-", f"{_URL}{{28}}"),
+    _token("SendGrid key", "SG.", r"SG\.", rf"{_URL}{{22}}\.{_URL}{{43}}"),
+    _token("Twilio key", "SK", "SK", "[0-9a-f]{32}"),
+    _named("Twilio token", "auth_token AUTH_TOKEN authToken", "auth_?token", "[0-9a-f]{32}"),
+    _token("Telegram token", ":AA", r"\d{8,10}:", f"AA{_URL}{{33}}", before=10),
+    _token("DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", "do[por]_v1_", "[0-9a-f]{64}"),
+    _token("Databricks token", "dapi", "dapi", r"[0-9a-f]{32}(?:-\d)?"),
+    _token("Vault token", "hvs.", r"hvs\.", f"{_URL}{{24,}}"),
+    _token("age key", "AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1", "[A-Z0-9]{58}"),
+    _named(
+        "Azure storage key",
+        "AccountKey account_key ACCOUNT_KEY accountKey AZURE_STORAGE_KEY",
+        "(?:account_?key|azure_storage_key)",
+        f"{_BASE64}{{86}}==",
+        _EMULATORS,
+    ),
+    _named(
+        "Azure access key",
+        "AccessKey accesskey",
+        "access_?key",
+        f"{_BASE64}{{43}}=",
+    ),
+    _named("Azure signature", "sig=", "(?<=[?&])sig", "[A-Za-z0-9%+/]{43,60}={0,2}"),
+    # CASK keys of Azure's services: https://github.com/microsoft/security-utilities
+    _token("Azure service key", "JQQJ99", "", f"{_WORD}{{52}}JQQJ99{_WORD}{{26}}", before=52),
+    _token("Azure client secret", "Q~", "", r"[\w~.-]{3}\dQ~[\w~.-]{31,34}", before=4),
+)

@@ -1,0 +1,1 @@
+"""Looking into finished images, whoever built them."""
