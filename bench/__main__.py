@@ -22,6 +22,7 @@ SCENARIOS = {
     "service": "build and push a web service of some fifty packages",
     "data": "build and push numpy, pandas, scipy, scikit-learn and pyarrow",
     "loading": "build the web service again and again, and load it into podman",
+    "platforms": "the web service for amd64 alone, and for amd64 and arm64 in one index",
     "startup": "the service's container, from its start to its first good answer",
     "bytecode": "the same of our image, with other bytecode or none",
     "transfer": "push and pull an image of 1 GiB, next to skopeo and podman",
@@ -96,6 +97,11 @@ def _measure(scenario: str, options: argparse.Namespace, home: Path, figures: Fi
             from bench import transfer  # noqa: PLC0415
 
             transfer.measure(options.rounds, home, figures)
+        case "platforms":
+            # With it comes the builder, as above.
+            from bench import platforms  # noqa: PLC0415
+
+            platforms.measure(options.rounds, home, figures)
         case "loading":
             work = Work(scenario="service into podman", sample=_warm(service), loads=True)
             rebuild.measure(work, _peers(options, home), home, figures)

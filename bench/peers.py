@@ -74,11 +74,13 @@ class Ours:
     Attributes:
         home: its store is kept here.
         traces: where a trace of every situation goes; None for nowhere.
+        platforms: with commas between them; empty for this machine's.
     """
 
     home: Path
     traces: Path | None = None
     name: str = "ours"
+    platforms: str = ""
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -95,13 +97,18 @@ class Ours:
             nothing.mkdir(parents=True)
             (nothing / "pyproject.toml").write_text(_NOTHING)
             run(uv.find_uv_bin(), "lock", "--directory", nothing)
-        run(*_BUILDER, "build", nothing, "--dry-run", "--base", base, environ=self.environ)
+        argv = (*_BUILDER, "build", nothing, "--dry-run", "--base", base, *self._wanted)
+        run(*argv, environ=self.environ)
 
     def commands(self, job: Job) -> Sequence[Command]:
-        based = ("--base", job.base, *self._traced(job))
+        based = ("--base", job.base, *self._wanted, *self._traced(job))
         if job.loads:
             return [[*_BUILDER, "build", job.project, "--load", "--tag", job.local, *based]]
         return [[*_BUILDER, "push", job.project, job.reference, *based]]
+
+    @property
+    def _wanted(self) -> Command:
+        return ("--platform", self.platforms) if self.platforms else ()
 
     def _traced(self, job: Job) -> Command:
         if self.traces is None:

@@ -20,7 +20,7 @@ _BUMPED = "idna"
 _OLDER = "3.10"
 """A small package without code of other packages in it, that half of all services depend on."""
 _MODULES = 24
-_FORMAT = 1
+_FORMAT = 2
 
 _SERVICE = {
     "fastapi": "fastapi",
@@ -113,14 +113,19 @@ def sample(name: str, dependencies: dict[str, str]) -> Sample:
     )
 
 
-def warm(made: Sample) -> None:
-    """Have every wheel that a build will ask for in uv's cache."""
+def warm(made: Sample, *flags: str) -> None:
+    """Have every wheel that a build will ask for in uv's cache.
+
+    Args:
+        made: the application.
+        flags: of ``uv sync``: for another Python or platform than this machine's.
+    """
     for lock in (made.lock, made.bumped):
         with tempfile.TemporaryDirectory() as folder:
             project = Path(folder) / "project"
             shutil.copytree(made.project, project)
             shutil.copyfile(lock, project / "uv.lock")
-            _uv(project, "sync", "--frozen", "--no-dev", "--no-editable", "--quiet")
+            _uv(project, "sync", "--frozen", "--no-dev", "--no-editable", "--quiet", *flags)
 
 
 def _compose(folder: Path, name: str, dependencies: dict[str, str]) -> None:
@@ -153,7 +158,7 @@ def _pyproject(name: str, dependencies: Sequence[str]) -> str:
 [project]
 name = "{name}"
 version = "0.1.0"
-requires-python = ">=3.12,<3.13"
+requires-python = ">=3.12,<3.14"
 dependencies = {json.dumps(list(dependencies))}
 
 [build-system]

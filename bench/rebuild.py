@@ -29,16 +29,30 @@ BUMPED = "one dependency bumped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What is built on: an image in a layout, or an index of images."""
+
+    layout: Path
+    tag: str
+
+    @classmethod
+    def usual(cls) -> "Base":
+        """For this machine alone."""
+        return cls(layout=standin_layout(), tag=TAG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A running registry that holds the base, and how to reach it."""
 
     registry: Registry
     counter: Counter
+    tag: str = TAG
 
     @property
     def base(self) -> str:
         """The base's reference."""
-        return f"{self.counter.host}/{NAME}:{TAG}"
+        return f"{self.counter.host}/{NAME}:{self.tag}"
 
     def reference(self, project: Path) -> str:
         """Where the image of a project goes."""
@@ -46,19 +60,20 @@ class Place:
 
 
 @contextmanager
-def place(home: Path) -> Iterator[Place]:
+def place(home: Path, base: Base | None = None) -> Iterator[Place]:
     """A registry of its own, gone when the block ends."""
-    seed = home / "seed"
+    base = base or Base.usual()
+    seed = home / f"seed-{base.tag}"
     if not seed.exists():
         with Registry(seed) as registry:
-            source, target = f"oci:{standin_layout()}:{TAG}", f"docker://{registry.host}/{NAME}"
-            plain = "--dest-tls-verify=false"
-            run("skopeo", "copy", "-q", "--preserve-digests", plain, source, f"{target}:{TAG}")
+            target = f"docker://{registry.host}/{NAME}:{base.tag}"
+            argv = ("skopeo", "copy", "-q", "--all", "--preserve-digests")
+            run(*argv, "--dest-tls-verify=false", f"oci:{base.layout}:{base.tag}", target)
     storage = Path(tempfile.mkdtemp(prefix="registry-", dir=home))
     try:
         shutil.copytree(seed / "data", storage / "data")
         with Registry(storage) as registry, counting(registry.host) as counter:
-            yield Place(registry=registry, counter=counter)
+            yield Place(registry=registry, counter=counter, tag=base.tag)
     finally:
         shutil.rmtree(storage)
 
@@ -71,11 +86,13 @@ class Work:
         scenario: as the tables call it.
         sample: the application.
         loads: whether the image goes into podman, which has the base, and not into the registry.
+        base: what it is built on; the usual one when None.
     """
 
     scenario: str
     sample: Sample
     loads: bool = False
+    base: Base | None = None
 
 
 def in_turn(peers: Sequence[tuple[Peer, int]]) -> Iterator[Peer]:
@@ -98,10 +115,10 @@ def measure(work: Work, peers: Sequence[tuple[Peer, int]], home: Path, figures: 
             project = Path(folder) / work.sample.name
             shutil.copytree(work.sample.project, project)
             if isinstance(peer, Ours) and not work.loads:
-                with place(home) as at:
+                with place(home, work.base) as at:
                     peer.empty()
                     _Turn(work=work, peer=peer, at=at, figures=figures).do(project, EMPTY)
-            with place(home) as at:
+            with place(home, work.base) as at:
                 _all(_Turn(work=work, peer=peer, at=at, figures=figures), project)
 
 
