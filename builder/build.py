@@ -30,20 +30,27 @@ def build(plans: Sequence[Planned], shop: Workshop, *, finished: Finished | None
     Raises:
         BuilderError: of the lock, install, content, check and store kinds.
     """
+    # That one is missing is found out before the first image is made.
+    interpreters = [_interpreter(planned, shop) for planned in plans]
     images = []
-    for planned in plans:
+    for planned, interpreter in zip(plans, interpreters, strict=True):
         if len(plans) > 1:
             shop.events(Notice(f"building for {planned.plan.target.platform}"))
-        images.append(_image(planned, shop, finished))
+        images.append(_image(planned, interpreter, shop, finished))
     built = images[0] if len(images) == 1 else ImageIndex.of(images, _common_annotations(plans))
     name_built(built, plans[0].plan.names, shop.store)
     return built
 
 
-def _image(planned: Planned, shop: Workshop, finished: Finished | None) -> Image:
+def _interpreter(planned: Planned, shop: Workshop) -> Interpreter:
     project = planned.app.pyproject.directory
     path = find_interpreter(planned.target.python, project=project, run=shop.run)
-    interpreter = Interpreter(path=path, version=interpreter_version(path, run=shop.run))
+    return Interpreter(path=path, version=interpreter_version(path, run=shop.run))
+
+
+def _image(
+    planned: Planned, interpreter: Interpreter, shop: Workshop, finished: Finished | None
+) -> Image:
     known = find_built(planned, interpreter.version, shop.store)
     if known is None:
         # What installs, compiles and packs takes longer to load than a known image to find.

@@ -169,8 +169,11 @@ def previous_size(planned: Planned, store: Store) -> int | None:
     return None
 
 
-def _size(found: Descriptor, platform: Platform, store: Store) -> int:
+def _size(found: Descriptor, platform: Platform, store: Store) -> int | None:
     if found.media_type in media_types.INDEXES:
         found = parse_index(store.read(found), found.media_type).value.select(platform)
     manifest = parse_manifest(store.read(found), found.media_type).value
+    config = parse_image_config(store.read(manifest.config)).value
+    if not config.platform.matches(platform):
+        return None
     return found.size + manifest.config.size + sum(layer.size for layer in manifest.layers)

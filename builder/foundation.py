@@ -133,7 +133,8 @@ def _fitting(site: _Site, *, locked: bool) -> LockedImage | None:
 
     pinned = app.image_lock.image(site.platform)
     if pinned is None:
-        _deviate(f"{path} locks nothing for {site.platform}", events, locked=locked)
+        missing = f"{path} locks nothing for {site.platform}"
+        _deviate(missing, events, locked=locked, hint=f"{_RELOCK} --platform {site.platform}")
         return None
     settings = app.settings
     found = drift(
@@ -148,10 +149,10 @@ def _fitting(site: _Site, *, locked: bool) -> LockedImage | None:
     return pinned
 
 
-def _deviate(message: str, events: EventSink, *, locked: bool) -> None:
+def _deviate(message: str, events: EventSink, *, locked: bool, hint: str = _RELOCK) -> None:
     if locked:
-        raise LockError(message, hint=_RELOCK)
-    events(Caution(f"{message}; taking what is found now", _RELOCK))
+        raise LockError(message, hint=hint)
+    events(Caution(f"{message}; taking what is found now", hint))
 
 
 def _find(site: _Site, pinned: LockedImage | None, *, strict: bool) -> Base:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from builder.debian.archive.user_sources import release_sources
+from builder.settings import Settings
 from builder.store.layout import Layout
 from layers.entries import DirEntry, Entry, FileEntry, SymlinkEntry
 from layers.tree import walk
@@ -27,7 +29,9 @@ MACHINE = MACHINES[HOST.architecture]
 LOADER = f"lib/ld-musl-{MACHINE}.so.1"
 
 _VERSION = "3.13.5"
-_SOURCE = f"https://deb.debian.org/debian/pool/main/p/python3.13/python3.13_{_VERSION}.orig.tar.xz"
+_SUITE = "trixie"
+_SOURCE = f"pool/main/p/python3.13/python3.13_{_VERSION}.orig.tar.xz"
+"""From the root of this machine's archive of that suite."""
 _SHA256 = "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640"
 _TOOLS = ("musl-gcc", "make", "curl", "strip", "xz")
 # Debian's compiler tells the triplet of Debian's own C library, whatever it compiles for.
@@ -82,8 +86,9 @@ def _build(scratch: Path) -> Path:
     """Compile CPython; return the folder it was compiled in."""
     scratch.mkdir()
     archive = scratch / "python.tar.xz"
-    _run(["curl", "--fail", "--silent", "--show-error", "--output", str(archive), _SOURCE], scratch)
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == _SHA256, f"{_SOURCE} is another"
+    address = f"{release_sources(Settings(), _SUITE, project=scratch)[0].uri}/{_SOURCE}"
+    _run(["curl", "--fail", "--silent", "--show-error", "--output", str(archive), address], scratch)
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == _SHA256, f"{address} is another"
     _run(["tar", "--extract", "--file", str(archive)], scratch)
     compiler = scratch / "musl-cc"
     compiler.write_text(_COMPILER)

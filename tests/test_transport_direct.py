@@ -45,8 +45,13 @@ def transport() -> Iterator[HttpTransport]:
 
 
 @contextmanager
-def talking(*says: bytes) -> Iterator[str]:
-    """A server that says one thing on each connection, after a first look at what is asked."""
+def talking(*says: bytes, gone: threading.Semaphore | None = None) -> Iterator[str]:
+    """A server that says one thing on each connection, after a first look at what is asked.
+
+    Args:
+        says: what it says.
+        gone: told of each connection that it closed.
+    """
 
     def serve() -> None:
         for said in says:
@@ -54,9 +59,11 @@ def talking(*says: bytes) -> Iterator[str]:
             with connection:
                 connection.recv(1 << 16)
                 connection.sendall(said)
+            if gone:
+                gone.release()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread.join()
@@ -109,8 +116,11 @@ def test_what_cannot_be_read_is_no_fault_of_the_server_s(
 
 
 def test_a_connection_that_was_closed_is_not_used_again(transport: HttpTransport) -> None:
-    with talking(_OK, _OK) as url:
-        assert [get(transport, url), get(transport, url)] == [b"safe", b"safe"]
+    gone = threading.Semaphore(0)
+    with talking(_OK, _OK, gone=gone) as url:
+        assert get(transport, url) == b"safe"
+        assert gone.acquire(timeout=10)
+        assert get(transport, url) == b"safe"
 
 
 def test_an_answer_that_is_no_http(transport: HttpTransport) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from builder.checks.env import check_env
 from builder.checks.finding import Finding, Severity
 from builder.checks.modes import check_modes
+from builder.checks.module import check_module
 from builder.checks.start import Files, check_command, check_directory
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def check_config(
         modes = {path: facts.mode for part in parts for path, facts in part.files.items()}
         whole = Files(index=files, new={path: modes.get(path, 0o755) for path in paths})
         found += [*check_command(run, whole), *check_directory(run, whole)]
+        found += check_module(run, whole)
     return found
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from builder.rootfs.file_index import FileIndex
     from builder.settings import ChecksSettings
 
-_OF_THE_COMMAND = "missing-command"
+_OF_THE_COMMAND = {"missing-command", "missing-module"}
 
 
 def check_image(
@@ -36,12 +36,12 @@ def check_image(
         checks: the bounds of sizes.
         files: all of its files, or those that the ones of ``paths`` stand on; None: not known.
         paths: of new files, relative to the root.
-        application: what ``check_application`` found: of a command that is missing it knows more
-            than the config does, and one finding is enough.
+        application: what ``check_application`` found: of a command or module that is missing it
+            knows more than the config does, and one finding is enough.
     """
     config = check_config(subject.run, files, subject.parts, paths=paths)
-    if any(finding.check == _OF_THE_COMMAND for finding in application):
-        config = [finding for finding in config if finding.check != _OF_THE_COMMAND]
+    if application:
+        config = [finding for finding in config if finding.check not in _OF_THE_COMMAND]
     return [
         *application,
         *check_abi(subject),

@@ -13,7 +13,7 @@ from builder.checks.releases import Version, base_with, newest, parse_version
 from builder.checks.subject import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from builder.checks.loader import Link, Load, Missing
 
@@ -136,6 +136,8 @@ def _missing(binary: Binary, missing: Missing, binaries: Binaries) -> Trouble:
     brought = binaries.owner_of(soname, binary)
     if brought is None:
         return _absent(binary, soname, binaries)
+    if brought.part is binary.part and (stale := stale_paths(binary, binaries)):
+        return _misplaced(binary, brought, soname, stale)
     return Trouble(
         check="missing-library",
         about="loaded before",
@@ -143,6 +145,21 @@ def _missing(binary: Binary, missing: Missing, binaries: Binaries) -> Trouble:
         message=f"needs {soname}, which its search path does not lead to; /{brought.path} is "
         "found only if something has loaded it before",
         fix="nothing, if its package imports or loads that first, as many do; --test proves it",
+        binary=binary,
+        detail=soname,
+    )
+
+
+def _misplaced(binary: Binary, brought: Binary, soname: str, stale: Sequence[str]) -> Trouble:
+    """Its own library is there, and it looks for it where the machine that built it had it."""
+    return Trouble(
+        check="missing-library",
+        about=soname,
+        severity=Severity.ERROR,
+        message=f"needs {soname}, which is in /{brought.path}; it is looked for in "
+        f"{', '.join(stale)}, as on the machine that built it",
+        fix="a wheel that looks for it beside itself; for one's own: auditwheel repair, "
+        "or patchelf --set-rpath '$ORIGIN/...'",
         binary=binary,
         detail=soname,
     )

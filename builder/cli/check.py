@@ -23,7 +23,7 @@ from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.process import run
 from builder.project.pyproject import read_pyproject
-from builder.project.settings import read_registry_settings, read_settings
+from builder.project.settings import read_platforms, read_registry_settings, read_settings
 from builder.push.arguments import is_path, kind_of
 from builder.push.source import open_source
 from builder.registry.access import RegistryAccess
@@ -39,7 +39,7 @@ def command(options: argparse.Namespace, console: Console) -> int:
     Raises:
         BuilderError: of every kind but those of building.
     """
-    platforms = _platforms(options.platform)
+    platforms = read_platforms(options.platform)
     settings, project = _settings(options)
     shop = Workshop(store=Store.at_home(console), run=run, events=InTurn(console))
     source = _source(options.image, shop.store)
@@ -73,11 +73,6 @@ def _source(image: str, store: Store) -> str:
     is_remote = not name.is_short and name.registry != "localhost"
     names = {entry.annotations.get(REF_NAME) for entry in store.index().manifests}
     return f"docker://{image}" if is_remote and name.local not in names else image
-
-
-def _platforms(values: Sequence[str] | None) -> tuple[Platform, ...]:
-    names = [name for value in values or () for name in value.split(",")]
-    return tuple(dict.fromkeys(map(Platform.parse, names)))
 
 
 def _only(platforms: Sequence[Platform]) -> Platform | None:

@@ -21,7 +21,7 @@ from builder.oci.tree import ManifestTree
 from builder.plan import Application
 from builder.planning import plan_builds, read_application
 from builder.process import CommandRunner, run
-from builder.project.settings import read_registry_settings
+from builder.project.settings import read_platforms, read_registry_settings
 from builder.push.ahead import going_ahead
 from builder.push.arguments import is_project, split_arguments
 from builder.push.deliver import Route, deliver, pushed_names, report
@@ -101,13 +101,13 @@ def _push_project(
 
 def _one_platform(chosen: Sequence[str] | None) -> Platform | None:
     """The image that is wanted of an index; what others there are would give another index."""
-    names = [name for value in chosen or () for name in value.split(",")]
-    if len(names) > 1:
+    wanted = read_platforms(chosen)
+    if len(wanted) > 1:
         raise SettingsError(
-            f"cannot push {', '.join(names)} of an image that exists: one, or all that it has",
+            f"cannot push {', '.join(map(str, wanted))} of an image that exists: one, or all of it",
             hint="name one platform; or none, for all of the index as it is",
         )
-    return Platform.parse(names[0]) if names else None
+    return wanted[0] if wanted else None
 
 
 def _push(tree: ManifestTree, route: Route, options: argparse.Namespace, shop: Workshop) -> int:

@@ -4,7 +4,7 @@ import os
 import posixpath
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.checks.inspect import inspect
@@ -66,13 +66,16 @@ def make_layers(packer: Packer, environment: Environment, order: Order) -> Conte
         StoreError: the store cannot be written.
     """
     _tell_absent(environment, order, packer.events)
-    with span(packer.events, f"compare {len(environment.missing)} distributions with RECORD"):
+    with span(packer.events, f"compare {len(environment.installed)} distributions with RECORD"):
         changed = liars = _changed(packer, environment)
     if changed:
         order.mend(changed)
         environment = read_environment(packer, environment.staged, environment.known)
         if liars := _changed(packer, environment):
             packer.events(not_as_published(liars))
+            # What was packed under the same RECORD holds other files.
+            honest = {name: p for name, p in environment.found.items() if name not in liars}
+            environment = replace(environment, found=honest)
     work = _Work(packer, order, environment, liars)
     in_parallel(work.do, work.tasks(), stop=work.stop, workers=cores())
     if not liars and not environment.rest:
@@ -94,14 +97,15 @@ def _tell_absent(environment: Environment, order: Order, events: EventSink) -> N
 def _changed(packer: Packer, environment: Environment) -> dict[str, str]:
     """Names of distributions that are not as RECORD says, with a path below ``site-packages``.
 
-    What was packed before was compared then.
+    Of two wheels with the same RECORD, as there may be for two platforms, one may lie.
     """
-    missing = environment.missing
-    paths = in_parallel(Distribution.first_change, missing, stop=threading.Event(), workers=cores())
+    installed = environment.installed
+    stop = threading.Event()
+    paths = in_parallel(Distribution.first_change, installed, stop=stop, workers=cores())
     site = image_path(packer.place.site_packages)
     return {
         distribution.name: posixpath.relpath(path, site)
-        for distribution, path in zip(missing, paths, strict=True)
+        for distribution, path in zip(installed, paths, strict=True)
         if path is not None
     }
 

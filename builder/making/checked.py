@@ -56,13 +56,15 @@ def check(
             *import_app(work),
         ]
         verdict = judge(findings, checks)
-        refuse(verdict, f"the image for {work.planned.target.platform}")
-        done.detail = f"{len(paths)} files, {len(verdict.warnings)} warnings"
+        errors = f", {_counted(len(verdict.errors), 'error')}" if verdict.errors else ""
+        warnings = _counted(len(verdict.warnings), "warning")
+        done.detail = f"{len(paths)} files{errors}, {warnings}"
     # What only one of several platforms needs is not for the others to tell of.
     unused = verdict.unused if len(work.planned.app.settings.platform) <= 1 else ()
     told = (*cautions(verdict.warnings), *(_unused(acceptance) for acceptance in unused))
     for caution in told:
         work.shop.events(caution)
+    refuse(verdict, f"the image for {work.planned.target.platform}")
     return told
 
 
@@ -84,6 +86,10 @@ def _subject(
         previous=previous_size(planned, work.shop.store),
         packages=furnished.packages,
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _called(made: MadeLayer) -> str:

@@ -64,7 +64,6 @@ def make_image(
             Caution(f"not Python {minor}, so without bytecode: {', '.join(sorted(not_python))}")
         )
     cautions = check(work, furnished, parts, layers)
-    work.tell(parts[-1])
     with step(shop.events, "config and manifest") as done:
         image = assemble(planned.plan, planned.base, layers)
         done.detail = str(image.digest)

@@ -54,7 +54,7 @@ class Work:
     def find(self, name: str) -> Contents | None:
         """The layers of a name, as they were made before."""
         found = find_contents(self._key(name), self.shop.store)
-        # The project's own files leave this machine only once they are checked.
+        # The project's own files leave this machine with their image, once all is checked.
         if found is not None and name != PROJECT:
             self.tell(found)
         return found

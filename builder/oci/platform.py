@@ -23,15 +23,16 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``os/architecture[/variant]``.
+        """Read ``os/architecture[/variant]``; kernels' names for machines are understood too.
 
         Raises:
             SettingsError: the text has another shape.
         """
-        parts = text.split("/")
-        if len(parts) not in {2, 3} or not all(parts):
+        system, *parts = text.lower().split("/")
+        if len(parts) not in {1, 2} or not all((system, *parts)):
             raise SettingsError(f"not a platform: {text!r}; expected e.g. linux/amd64")
-        return cls(*parts)
+        machine, *variant = parts
+        return cls(system, _MACHINES.get(machine, machine), *variant)
 
     @classmethod
     def host(cls) -> Self:

@@ -12,7 +12,7 @@ from builder.errors import ContentError, InstallError
 from builder.events import Caution, EventSink
 from builder.oci.platform import Platform
 from builder.process import CommandRunner
-from builder.project.local_builds import built_here, native_builds
+from builder.project.local_builds import built_for_here, built_here, native_builds
 from builder.project.lock import Lock, artifact_names
 from builder.project.private_copy import copy_for_build
 from builder.project.pyproject import Pyproject
@@ -192,7 +192,7 @@ class Installer:
         try:
             self._uv.sync(venv, (*self._flags(which), *flags), target, self._environ(which))
         except InstallError as error:
-            raise self._unobtainable({}) or error from None
+            raise self._unobtainable(built_for_here(error.message)) or error from None
         if native := self._native(which):
             raise self._unobtainable(native) or InstallError("\n".join(native.values()))
 
@@ -209,7 +209,9 @@ class Installer:
         lock, venv = self._installation.lock, self.venv(which)
         if which == THIRD_PARTY:
             return native_builds(venv, built_here(lock, venv))
+        # A name may stand for a wheel on one platform, and for a directory on another.
         wheels = {entry["name"] for entry in lock.packages if artifact_names(entry)}
+        wheels -= {entry["name"] for entry in lock.packages if not artifact_names(entry)}
         return {name: why for name, why in native_builds(venv).items() if name not in wheels}
 
     def _unobtainable(self, seen: Mapping[str, str]) -> InstallError | None:

@@ -1,6 +1,7 @@
 """Which distributions were built on this machine, for want of a wheel that fits."""
 
 import csv
+import re
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,10 @@ _FAT_MACH_O = b"\xca\xfe\xba\xbe"
 _MOST_MACHINES = 30
 """Of a Mach-O file for several; where their number stands, Java's classes have a larger one."""
 _PE, _PE_OFFSET = b"PE\0\0", 0x3C
+_ARCHIVE = b"!<arch>\n"
 _HEAD = 4096
+# In uv's words of 0.13.
+_REFUSED = re.compile(r"built wheel `([^`-]+)-[^`]*` is not compatible with the target")
 
 
 def built_here(lock: Lock, venv: Path) -> list[str]:
@@ -84,12 +88,20 @@ def native_builds(venv: Path, names: Container[str] | None = None) -> dict[str, 
 def _evidence(info: Path) -> str | None:
     native = next(filter(_is_native, _installed(info)), None)
     if native is not None:
-        return f"its build makes {native.name}"
+        return f"what is built of it here holds {native.name}"
     wheel = info / "WHEEL"
     if wheel.is_file() and says_pure(wheel.read_text("utf-8", errors="replace")):
         return None
     platforms = sorted({tag.platform for tag in _installed_tags(wheel)} - {"any"})
     return f"its build is for {', '.join(platforms) or 'this machine'}, as it says"
+
+
+def built_for_here(words: str) -> dict[str, str]:
+    """What uv built and then refused, as it is not for the target, with the sign, by name."""
+    return {
+        canonicalize_name(name): "what is built of it here is for this machine"
+        for name in _REFUSED.findall(words)
+    }
 
 
 def _installed(info: Path) -> Iterator[Path]:
@@ -108,7 +120,7 @@ def _is_native(path: Path) -> bool:
         head = file.read(_HEAD)
     at = int.from_bytes(head[_PE_OFFSET : _PE_OFFSET + 4], "little")
     return (
-        head.startswith(_ELF)
+        head.startswith((_ELF, _ARCHIVE))
         or head[:4] in _MACH_O
         or (head.startswith(_FAT_MACH_O) and int.from_bytes(head[4:8], "big") < _MOST_MACHINES)
         or (head.startswith(b"MZ") and head[at : at + 4] == _PE)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import SettingsError
+from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.project.readers import PartError, UnknownKeyError, UnknownWordError
 from builder.project.values import FROM_ENVIRON, READERS
 from builder.settings import RegistrySettings, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from builder.project.pyproject import Pyproject
 
@@ -77,6 +78,18 @@ def read_registry_settings(
     _refuse_unknown_variables(environ)
     choices = [choice for choice in _of_call(environ, flags) if choice.key in _OF_REGISTRIES]
     return Settings(**_values(choices)).registries
+
+
+def read_platforms(given: Sequence[str] | None) -> tuple[Platform, ...]:
+    """The platforms that ``--platform`` names, where there is no project; none when it is missing.
+
+    Raises:
+        SettingsError: as ``read_settings``.
+    """
+    if not given:
+        return ()
+    names = _read(_Choice("platform", list(given), "--platform"))
+    return tuple(map(Platform.parse, names))
 
 
 def _values(choices: Iterable[_Choice]) -> dict[str, Any]:

@@ -113,11 +113,10 @@ class Shipment:
         """
         stands = self._names()
         with self._looking:
-            if tree and tree.descriptor.digest in stands.values():
+            # Of an index its manifests may be gone: some people remove what has no tag.
+            if tree and not tree.children and tree.descriptor.digest in stands.values():
                 self._seen.add(tree.descriptor.digest)
-                # Of an index its manifests may be gone: some people remove what has no tag.
-                blobs = () if tree.children else tree.blobs
-                self._held |= {blob.descriptor.digest for blob in blobs}
+                self._held |= {blob.descriptor.digest for blob in tree.blobs}
             for selector, digest in stands.items():
                 if digest and digest not in self._seen:
                     self._held |= self._look(selector)
