@@ -40,15 +40,18 @@ _PASSING = ("BUILDER_", "PWD", "OLDPWD", "SHLVL")
 _INDIFFERENT = "uv_build"
 
 
-def image_key(planned: Planned, interpreter: str) -> str:
+def image_key(planned: Planned, interpreter: str, store: Store) -> str:
     """What a whole image is kept under.
 
     Args:
         planned: the image.
         interpreter: what the Python that installs and compiles says of its version.
+        store: has the image that it may have to be compared with.
     """
     plan = str(planned.plan.key)
-    checks = {"checks": str(planned.app.settings.checks)}
+    checks: dict[str, object] = {"checks": str(planned.app.settings.checks)}
+    if planned.app.settings.checks.max_growth is not None:
+        checks["previous"] = previous_size(planned, store)
     around = _around(planned.app, interpreter)
     return _key({"plan": plan, **around, **_seen(planned.app), **checks})
 
@@ -98,7 +101,7 @@ def find_built(planned: Planned, interpreter: str, store: Store) -> Known | None
         interpreter: as for ``image_key``.
         store: where it would be.
     """
-    fact: Mapping[str, Any] = store.fact(_BUILT, image_key(planned, interpreter)) or {}
+    fact: Mapping[str, Any] = store.fact(_BUILT, image_key(planned, interpreter, store)) or {}
     try:
         manifest = Descriptor.parse(fact.get("manifest"), "remembered image")
         document = parse_manifest(store.read(manifest), manifest.media_type)
@@ -128,7 +131,7 @@ def remember_built(known: Known, planned: Planned, interpreter: str, store: Stor
         "manifest": known.image.descriptor.to_json(),
         "cautions": [[caution.text, caution.hint] for caution in known.cautions],
     }
-    store.remember(_BUILT, image_key(planned, interpreter), fact)
+    store.remember(_BUILT, image_key(planned, interpreter, store), fact)
 
 
 def keep(image: Image, store: Store) -> None:
@@ -154,9 +157,9 @@ def name_built(built: Built, names: Sequence[Reference], store: Store) -> None:
 
 
 def previous_size(planned: Planned, store: Store) -> int | None:
-    """Bytes of the image that has the first of the plan's names now, for the plan's platform.
+    """Compressed bytes of the layers of the image that has the first of the plan's names now.
 
-    None when there is none, or not all of its documents are in the store.
+    None when there is none for the plan's platform, or not all of its documents are in the store.
     """
     name = planned.plan.names[0].local
     platform = planned.plan.target.platform
@@ -176,4 +179,4 @@ def _size(found: Descriptor, platform: Platform, store: Store) -> int | None:
     config = parse_image_config(store.read(manifest.config)).value
     if not config.platform.matches(platform):
         return None
-    return found.size + manifest.config.size + sum(layer.size for layer in manifest.layers)
+    return sum(layer.size for layer in manifest.layers)

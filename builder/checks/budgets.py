@@ -7,6 +7,9 @@ from builder.checks.subject import Subject
 from builder.settings import ChecksSettings
 from builder.units import decimal
 
+BASE = "base"
+"""What the layers of the base are called among all layers."""
+
 _SHOWN = 3
 
 
@@ -27,8 +30,7 @@ def _size(subject: Subject, checks: ChecksSettings) -> Finding | None:
         return None
     return _finding(
         "max-size",
-        f"the layers have {decimal(size)} to move, and may have {decimal(most)}; "
-        f"the largest: {_largest(subject)}",
+        f"the layers have {_against(size, most)}; the largest: {_largest(subject)}",
         "leave something out, choose a smaller base, or raise max-size",
     )
 
@@ -63,13 +65,25 @@ def _each_layer(subject: Subject, checks: ChecksSettings) -> Iterator[Finding]:
     most = checks.max_layer_size
     for name, size in subject.layers:
         if most is not None and size > most:
+            way = (
+                "choose a smaller base"
+                if name == BASE
+                else 'spread it over several with layers = "per-package" in [tool.builder]'
+            )
             yield _finding(
                 "max-layer-size",
-                f"it has {decimal(size)} to move, and may have {decimal(most)}",
-                'spread it over several with layers = "per-package" in [tool.builder], '
-                "or raise max-layer-size",
+                f"it has {_against(size, most)}",
+                f"{way}, or raise max-layer-size",
                 layer=name,
             )
+
+
+def _against(size: int, most: int) -> str:
+    """A size and its bound, to the byte where they would read the same."""
+    got, wanted = decimal(size), decimal(most)
+    if got == wanted:
+        got, wanted = f"{size:,} bytes", f"{most:,}"
+    return f"{got} to move, and may have {wanted}"
 
 
 def _whole(subject: Subject) -> int:

@@ -93,7 +93,8 @@ class Subject:
         target: what it is for; None when it has no Python or no C library that is known.
         run: the ``config`` member of its config.
         layers: names and compressed sizes in bytes, from the bottom.
-        previous: bytes of the image that had its name before; None when there was none.
+        previous: bytes of the layers of the image that had its name before; None when there was
+            none.
         packages: the Debian package for each of some sonames, as far as they can be told; slow.
     """
 

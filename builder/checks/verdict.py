@@ -106,10 +106,33 @@ def tell(findings: Iterable[Finding]) -> list[str]:
     return [_with_fix(finding, paths) for finding, paths in _together(findings)]
 
 
+def tell_accepted(verdict: Verdict) -> list[str]:
+    """What the settings accept of what was found, and why."""
+    return [
+        f"accepted: {_worded(each.finding, [each.finding.path])}\n  reason: {_plain(each.reason)}"
+        for each in verdict.accepted
+    ]
+
+
+def counted(verdict: Verdict) -> str:
+    """How many findings of each kind there are, in words."""
+    counts = {
+        "error": len(verdict.errors),
+        "warning": len(verdict.warnings),
+        "accepted": len(verdict.accepted),
+    }
+    words = [
+        f"{count} {name}{'s' if count != 1 and name != 'accepted' else ''}"
+        for name, count in counts.items()
+        if count
+    ]
+    return ", ".join(words) or "nothing found"
+
+
 def cautions(findings: Iterable[Finding]) -> list[Caution]:
     """Findings as what a build tells of while it goes on, together as ``tell`` has them."""
     return [
-        Caution(_worded(finding, paths), finding.fix or None)
+        Caution(_worded(finding, paths), _plain(finding.fix) or None)
         for finding, paths in _together(findings)
     ]
 
@@ -128,13 +151,12 @@ def acceptance_of(finding: Finding) -> str:
         # A name may hold what a glob means otherwise.
         members["path"] = re.sub(r"[\[*?]", r"[\g<0>]", finding.path)
     members["reason"] = "..."
-    return (
-        "{ "
-        + ", ".join(
-            f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in members.items()
-        )
-        + " }"
-    )
+    # JSON leaves DEL as it is, TOML does not.
+    written = {
+        key: json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        for key, text in members.items()
+    }
+    return f"{{ {', '.join(f'{key} = {text}' for key, text in written.items())} }}"
 
 
 def describe_unused(acceptance: Acceptance) -> str:
@@ -200,12 +222,17 @@ def _together(findings: Iterable[Finding]) -> Iterable[tuple[Finding, list[str]]
 
 def _with_fix(finding: Finding, paths: Sequence[str]) -> str:
     told = _worded(finding, paths)
-    return f"{told}\n  fix: {finding.fix}" if finding.fix else told
+    return f"{told}\n  fix: {_plain(finding.fix)}" if finding.fix else told
 
 
 def _worded(finding: Finding, paths: Sequence[str]) -> str:
     where = " ".join(filter(None, (_shown_paths(paths), _shown_origin(finding))))
-    return ": ".join(filter(None, (finding.check, where, finding.message)))
+    return _plain(": ".join(filter(None, (finding.check, where, finding.message))))
+
+
+def _plain(text: str) -> str:
+    """Names come from anybody: none of them moves the cursor, or writes a line of its own."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _shown_paths(paths: Sequence[str]) -> str:

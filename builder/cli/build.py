@@ -16,6 +16,7 @@ from builder.cli.outcome import dry_run, result_of
 from builder.engine import podman_available
 from builder.errors import EngineError, SettingsError
 from builder.events import EventSink, Notice, step
+from builder.oci.platform import Platform
 from builder.planning import plan_builds, platforms, read_application
 from builder.process import CommandRunner, run
 from builder.registry.access import RegistryAccess
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from builder.plan import Application
     from builder.planning import Planned
     from builder.settings import Settings
+
+_EMULATORS = Path("/proc/sys/fs/binfmt_misc")
 
 
 def command(options: argparse.Namespace, console: Console) -> int:
@@ -65,9 +68,12 @@ def execute(options: argparse.Namespace, events: EventSink, runner: CommandRunne
 def _build(
     app: Application, options: argparse.Namespace, env: Mapping[str, str], shop: Workshop
 ) -> int:
+    wanted = platforms(app)
+    if options.test:
+        _refuse_foreign(wanted)
     destinations = _destinations(app.settings, options, shop)
     for destination in destinations:
-        destination.expect(platforms(app))
+        destination.expect(wanted)
     plans = plan_builds(app, shop, locked=is_locked(options.locked, app))
     if options.dry_run:
         emit(json.dumps(dry_run(plans, [each.label for each in destinations]), indent=2))
@@ -106,6 +112,18 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise SettingsError(
             "--env is for the container under test, and --test was not given",
             hint="variables of the image itself stand in [tool.builder.env]",
+        )
+
+
+def _refuse_foreign(wanted: Sequence[Platform]) -> None:
+    """A test runs the image; a machine that has QEMU registered with its kernel may run any."""
+    host = Platform.host()
+    is_emulated = any(_EMULATORS.glob("qemu-*"))
+    if not is_emulated and not any(platform.matches(host) for platform in wanted):
+        raise SettingsError(
+            f"--test starts the image on this machine, which is {host}; the image is for "
+            + ", ".join(map(str, wanted)),
+            hint=f"add --platform {host}, or test the image where it runs: python -m builder test",
         )
 
 

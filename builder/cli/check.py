@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.checks.verdict import Verdict, describe_unused, judge, tell, unused_in_all
+from builder.checks.verdict import (
+    Verdict,
+    counted,
+    describe_unused,
+    judge,
+    tell,
+    tell_accepted,
+    unused_in_all,
+)
 from builder.checks.verdict import verdict_to_json as to_json
 from builder.cli.console import Console, emit
 from builder.cli.flags import REGISTRY_FLAGS, chosen
@@ -100,7 +108,7 @@ def _verdict(image: Image, advice: Advice) -> Verdict:
     fetch_layers(image, shop)
     with step(shop.events, f"check {image.config.value.platform}") as done:
         verdict = judge(examine(image, checks, shop.store, advice), checks)
-        done.detail = _counted(verdict)
+        done.detail = counted(verdict)
     return verdict
 
 
@@ -111,11 +119,7 @@ def _lines(found: Sequence[tuple[Image, Verdict]]) -> list[str]:
         told = [
             *(f"error: {text}" for text in tell(verdict.errors)),
             *(f"warning: {text}" for text in tell(verdict.warnings)),
-            *(
-                f"accepted: {text}\n  reason: {each.reason}"
-                for each in verdict.accepted
-                for text in tell([each.finding])
-            ),
+            *tell_accepted(verdict),
         ]
         if told and len(found) > 1:
             lines.append(f"{image.config.value.platform} {image.digest}")
@@ -145,18 +149,4 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
         accepted=tuple(f for verdict in verdicts for f in verdict.accepted),
     )
     many = f", in {len(verdicts)} images" if len(verdicts) > 1 else ""
-    return f"{_counted(total)}{many}"
-
-
-def _counted(verdict: Verdict) -> str:
-    counts = {
-        "error": len(verdict.errors),
-        "warning": len(verdict.warnings),
-        "accepted": len(verdict.accepted),
-    }
-    words = [
-        f"{count} {name}{'s' if count != 1 and name != 'accepted' else ''}"
-        for name, count in counts.items()
-        if count
-    ]
-    return ", ".join(words) or "nothing found"
+    return f"{counted(total)}{many}"

@@ -37,9 +37,13 @@ class Native:
         return cls(image, built if is_common else image)
 
     def left_out(self, built: Built) -> str:
-        """Which image of an index this is, and which others there are, to end a line with."""
+        """Which image of an index this is, and which others there are, to end a line with.
+
+        Of one image, only whether it is another machine's.
+        """
         if isinstance(built, Image):
-            return ""
+            there, host = built.config.value.platform, Platform.host()
+            return "" if there.matches(host) else f": {there}, and this machine is {host}"
         others = [image for image in built.images if image is not self.image]
         words = in_words([image.config.value.platform for image in others])
         left = f"; podman keeps one platform, so not {words}" if others else ""

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 from builder.built import previous_size
 from builder.checks.application import check_application
+from builder.checks.budgets import BASE
 from builder.checks.image import check_image
 from builder.checks.subject import Ground, Subject
-from builder.checks.verdict import cautions, describe_unused, judge, refuse
-from builder.events import Caution, step
+from builder.checks.verdict import (
+    cautions,
+    counted,
+    describe_unused,
+    judge,
+    refuse,
+    tell_accepted,
+)
+from builder.events import Caution, Notice, step
 from builder.making.importing import import_app
 from builder.project.relocate import skeleton
 
@@ -56,15 +64,16 @@ def check(
             *import_app(work),
         ]
         verdict = judge(findings, checks)
-        errors = f", {_counted(len(verdict.errors), 'error')}" if verdict.errors else ""
-        warnings = _counted(len(verdict.warnings), "warning")
-        done.detail = f"{len(paths)} files{errors}, {warnings}"
+        done.detail = f"{len(paths)} files, {counted(verdict)}"
     # What only one of several platforms needs is not for the others to tell of.
-    unused = verdict.unused if len(work.planned.app.settings.platform) <= 1 else ()
+    is_only = len(work.planned.app.settings.platform) <= 1
+    unused = verdict.unused if is_only else ()
     told = (*cautions(verdict.warnings), *(_unused(acceptance) for acceptance in unused))
     for caution in told:
         work.shop.events(caution)
-    refuse(verdict, f"the image for {work.planned.target.platform}")
+    for text in tell_accepted(verdict):
+        work.shop.events(Notice(text))
+    refuse(verdict, "the image" if is_only else f"the image for {work.planned.target.platform}")
     return told
 
 
@@ -73,7 +82,7 @@ def _subject(
 ) -> Subject:
     planned = work.planned
     base = furnished.base
-    inherited = [("base", layer.size) for layer in planned.base.image.layers]
+    inherited = [(BASE, layer.size) for layer in planned.base.image.layers]
     return Subject(
         parts=(
             *furnished.inspected,
@@ -86,10 +95,6 @@ def _subject(
         previous=previous_size(planned, work.shop.store),
         packages=furnished.packages,
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _called(made: MadeLayer) -> str:

@@ -17,6 +17,7 @@ from builder.settings import ALL_CHECKS, CHECKS, Acceptance, ChecksSettings, Gro
 from builder.units import size_of
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_MOST_PERCENT = 1_000_000
 _EXAMPLE = '[{check = "missing-library", distribution = "demo", reason = "it is never loaded"}]'
 
 
@@ -110,7 +111,10 @@ def _count(value: Any) -> int:
 
 def _growth(value: Any) -> Growth:
     if isinstance(value, str) and (share := _PERCENT.fullmatch(value.strip())):
-        return Growth(percent=float(share[1]))
+        percent = float(share[1])
+        if percent > _MOST_PERCENT:
+            raise ValueError(f"expected at most {_MOST_PERCENT}%")
+        return Growth(percent=percent)
     size = _bytes(value)
     if size is None:
         raise ValueError('expected a size such as "50MB", or a part of it such as "10%"')

@@ -19,7 +19,7 @@ STEPS = (
     "dependencies T s  N B\n"
     "project T s  N B\n"
     "created is 1970-01-01T00:00:00Z (the epoch: no git commit here)\n"
-    "checks T s  6 files, 0 warnings\n"
+    "checks T s  6 files, nothing found\n"
     "config and manifest T s  sha256:X\n"
     "store T s  STORE, N B in all\n"
 )

@@ -1,7 +1,10 @@
 """One call, images for several platforms, and the index that lists them."""
 
+import hashlib
 import json
 import tomllib
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +150,50 @@ def test_a_command_that_pushes_part_of_an_index_names_one_platform(place: Place)
     arguments = ("push", "localhost/demo:latest", "127.0.0.1:1/demo:1", "--platform", BOTH)
     done = builder(*arguments, env=place.environ, cwd=place.out, code=2)
     assert "linux/amd64, linux/arm64" in done.stderr
+
+
+def test_what_this_machine_does_not_run_it_does_not_test(place: Place) -> None:
+    host = Platform.host()
+    said = place.refused("--platform", f"linux/{OTHER}", "--test", code=2)
+    assert f"error: --test starts the image on this machine, which is {host}; " in said
+    assert f"add --platform {host}" in said
+
+
+def test_the_names_that_kernels_have_for_machines_are_understood(place: Place) -> None:
+    plan = built(place, "--platform", "linux/aarch64, Linux/x86_64", "--dry-run")
+    assert [each["platform"] for each in plan["platforms"]] == ["linux/arm64", "linux/amd64"]
+
+
+def test_growth_is_that_of_the_same_platform_and_name(place: Place) -> None:
+    place.append('\n[tool.builder.checks]\nmax-growth = "1kB"\n')
+    place.build("--platform", "linux/amd64", "--tag", "a:1")
+    noise = bytes(byte for number in range(40) for byte in hashlib.sha256(bytes([number])).digest())
+    (place.project / "src/demo/data.txt").write_text(noise.hex())
+    said = place.refused("--platform", "linux/amd64", "--tag", "a:1", code=1)
+    assert "max-growth: the layers grew from" in said
+    place.build("--platform", "linux/amd64", "--tag", "b:1")
+    # It is known by another name now, and too large for this one all the same.
+    place.refused("--platform", "linux/amd64", "--tag", "a:1", code=1)
+    place.build("--platform", "linux/arm64", "--tag", "a:1")
+
+
+def test_a_record_that_lies_for_one_platform_gives_it_nothing_of_the_other(
+    tmp_path: Path, base: str
+) -> None:
+    directory = tmp_path / "lying"
+    honest = write_wheel(directory / "wheels", "twin", tag="py3-none-manylinux_2_17_x86_64")
+    lying = honest.with_name(honest.name.replace("x86_64", "aarch64"))
+    with zipfile.ZipFile(honest) as wheel, zipfile.ZipFile(lying, "w") as other:
+        for name in wheel.namelist():
+            other.writestr(name, b"VALUE = 2\n" if name == "twin/__init__.py" else wheel.read(name))
+    tables = f"{TABLES}\n[tool.uv]\nno-index = true\nfind-links = ['wheels']\n"
+    write_project(directory, project='dependencies = ["twin"]', tables=tables)
+    lock_with_hashes(directory)
+    (tmp_path / "alone").mkdir()
+    # What is not as RECORD says is fetched again, which uv refuses when it is offline.
+    places = [make_place(each, base, directory) for each in (tmp_path, tmp_path / "alone")]
+    first, alone = (replace(p, environ={**p.environ, "UV_OFFLINE": "0"}) for p in places)
+    both = built(first, "--platform", BOTH)["platforms"]
+    assert both[1]["digest"] == built(alone, "--platform", "linux/arm64")["digest"]
+    added = [[layer["digest"] for layer in image["layers"][1:]] for image in both]
+    assert added[0] != added[1]

@@ -149,3 +149,17 @@ def test_a_build_that_fails_says_why_whatever_the_registry_does(place: Place) ->
     assert "the image would run uvicorn" in done.stderr
     assert registry.fell_silent.is_set()
     assert registry.host not in done.stderr
+
+
+def test_what_a_check_refuses_is_not_in_the_registry(place: Place, registry: Registry) -> None:
+    # Put together here, or whoever searches this repository would find it.
+    token = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
+    (place.project / "src/demo/__init__.py").write_text(f"TOKEN = '{token}'\n")
+    place.append('\n[tool.builder.checks]\nwarn = ["secret"]\n')
+    image = json.loads(place.build("--json").stdout)
+    digests = {layer["name"]: layer["digest"] for layer in image["layers"]}
+    place.replace('\n[tool.builder.checks]\nwarn = ["secret"]\n', "")
+    done = push(place, f"{registry.host}/refused/app:1", code=1)
+    assert "holds a GitHub token" in done.stderr
+    assert registry.read("refused/app", "manifests/1") is None
+    assert registry.read("refused/app", f"blobs/{digests['project']}") is None

@@ -98,6 +98,7 @@ def test_uvicorn_is_not_locked(place: Place) -> None:
         f"{SETTINGS}{BASE}"
         "uv sync --frozen --no-dev T s  0 of 0 distributions\n"
         f"dependencies T s  N B\nproject T s  N B\n{EPOCH}"
+        "checks T s  6 files, 1 error\n"
         "error: the image is not made: one thing is wrong with it\n"
         "  missing-command: the image would run uvicorn, which /app/.venv does not have\n"
         "    fix: uv add uvicorn, or choose another command: [tool.builder] cmd\n"
