@@ -12,7 +12,8 @@ from builder.oci.media_types import CONFIG, oci_name
 from builder.plan import BuildPlan, MadeLayer
 from layers.layer import Layer
 
-_AUTHOR = "image-builder"
+AUTHOR = "image-builder"
+"""Begins what the history says of every layer that is made here."""
 
 
 def assemble(plan: BuildPlan, base: Base, layers: Sequence[MadeLayer]) -> Image:
@@ -73,6 +74,6 @@ def _base_history(base: ImageConfig) -> list[Mapping[str, Any]]:
 def _entry(plan: BuildPlan, made: MadeLayer) -> dict[str, Any]:
     return {
         "created": plan.created,
-        "created_by": f"{_AUTHOR}: {made.name}",
+        "created_by": f"{AUTHOR}: {made.name}",
         "comment": made.holds or made.name,
     }

@@ -31,11 +31,15 @@ def build(plans: Sequence[Planned], shop: Workshop, *, finished: Finished | None
         BuilderError: of the lock, install, content, check and store kinds.
     """
     # That one is missing is found out before the first image is made.
-    interpreters = [_interpreter(planned, shop) for planned in plans]
+    interpreters: dict[tuple[int, int], Interpreter] = {}
+    for planned in plans:
+        if planned.target.python.version not in interpreters:
+            interpreters[planned.target.python.version] = _interpreter(planned, shop)
     images = []
-    for planned, interpreter in zip(plans, interpreters, strict=True):
+    for planned in plans:
         if len(plans) > 1:
             shop.events(Notice(f"building for {planned.plan.target.platform}"))
+        interpreter = interpreters[planned.target.python.version]
         images.append(_image(planned, interpreter, shop, finished))
     built = images[0] if len(images) == 1 else ImageIndex.of(images, _common_annotations(plans))
     name_built(built, plans[0].plan.names, shop.store)

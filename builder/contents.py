@@ -11,6 +11,7 @@ from builder.checks.subject import Inspected, Origin
 from builder.errors import BuilderError
 from builder.plan import ACCOUNT, PROJECT, Application, MadeLayer
 from builder.project.compile import Compiler
+from builder.project.recorded import by_distribution
 from builder.project.relocate import VenvPlace, relocated, staged_entries
 from builder.rootfs.settle import settle
 from builder.store.layout import Store
@@ -177,11 +178,14 @@ def project_layer(  # noqa: PLR0913 - what a layer is made from
         not_python=compiled.not_python,
         inspected=(
             inspect(settle(source, base.files), origin=Origin.PROJECT, layer=PROJECT),
-            inspect(
-                settle(installed, base.files),
-                origin=Origin.PROJECT,
-                layer=PROJECT,
-                distribution=app.pyproject.name,
+            *(
+                inspect(
+                    settle(own_files, base.files),
+                    origin=Origin.PROJECT,
+                    layer=PROJECT,
+                    distribution=distribution,
+                )
+                for distribution, own_files in by_distribution(installed).items()
             ),
         ),
     )

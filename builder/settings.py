@@ -115,7 +115,8 @@ class AptSourceSettings:
 
 CHECKS = (
     *("wrong-machine", "wrong-libc", "python-tag", "missing-library", "glibc-too-old"),
-    *("missing-symbol-version", "executable-stack", "text-relocations", "stale-rpath"),
+    *("missing-symbol-version", "damaged-file"),
+    *("executable-stack", "text-relocations", "stale-rpath"),
     *("missing-module", "missing-command", "missing-directory", "relative-path", "import"),
     *("root-user", "privileged-port", "world-writable", "setuid"),
     *("secret", "secret-in-env", "junk", "host-build", "large-file"),

@@ -162,10 +162,10 @@ def system_layer(dock: Dock, pins: Sequence[Pin], *, key: Digest, codec: Codec) 
 
 
 def packages_with(dock: Dock, sonames: Collection[str]) -> dict[str, str]:
-    """The Debian package for each of some shared libraries, as far as that can be told.
+    """The Debian package for each of some shared libraries; an empty name when none has it.
 
     It is for advice on what is wrong anyway: no sources, no network and a base that is no Debian
-    all mean that there is none. The archive's list of files is long, and fetched once.
+    all mean that nothing is known of any. The archive's list of files is long, and fetched once.
     """
     if dock.settings.pull is PullPolicy.NEVER:
         return {}
@@ -174,7 +174,8 @@ def packages_with(dock: Dock, sonames: Collection[str]) -> dict[str, str]:
         index = archive.index()
         found = {soname: name for soname in sonames if (name := likely_package(soname, index))}
         left = set(sonames) - found.keys()
-        return found | (shipping_packages(left, archive, index) if left else {})
+        found |= shipping_packages(left, archive, index) if left else {}
+        return {**dict.fromkeys(sonames, ""), **found}
     except BuilderError:
         return {}
 

@@ -267,7 +267,11 @@ def test_the_package_that_has_a_library_is_known_by_rule_or_by_the_archive_s_lis
     archive.publish()
     sonames = ["libpq.so.5", "libodd.so.3", "libnone.so.1"]
     dock = a_dock(tmp_path, archive)
-    assert packages_with(dock, sonames) == {"libpq.so.5": "libpq5", "libodd.so.3": "oddities"}
+    assert packages_with(dock, sonames) == {
+        "libpq.so.5": "libpq5",
+        "libodd.so.3": "oddities",
+        "libnone.so.1": "",
+    }
     assert packages_with(replace(dock, settings=Settings(pull=PullPolicy.NEVER)), sonames) == {}
 
 

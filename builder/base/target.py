@@ -22,6 +22,13 @@ def find_target(base: Base) -> Target:
     hint = 'choose one that has, such as "python:3.12-slim-bookworm"'
     if python is None:
         raise BaseError(f"the base {base.name} has no Python on its PATH", hint=hint)
+    if python.path.endswith("t"):
+        # Its wheels, its directories and its bytecode are others: python3.13t.
+        raise BaseError(
+            f"the base {base.name} has the free-threaded Python {python.path}, which nothing is "
+            "installed for",
+            hint=hint,
+        )
     if libc is None:
         raise BaseError(f"the base {base.name} has neither glibc nor musl", hint=hint)
     return Target(platform=platform, python=python, libc=libc)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.checks.binaries import gather, grouped
+from builder.checks.damage import check_damage
 from builder.checks.kinds import sorted_out
 from builder.checks.linkage import linkage_troubles
 from builder.checks.loading import loading_troubles
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 def check_abi(subject: Subject) -> list[Finding]:
     """Look at every ELF file of an image's parts as its own loader would.
 
-    Says nothing of an image whose Python or C library is not known. Files of one package that
-    have the same trouble make one finding.
+    Of an image whose Python or C library is not known, only what no loader takes is told. Files
+    of one package that have the same trouble make one finding.
 
     Raises:
         BaseError: the image's symbolic links go round in circles above one of the files.
     """
     if subject.target is None:
-        return []
+        return check_damage(subject)
     binaries = gather(subject, subject.target)
     own, troubles = sorted_out(binaries)
     troubles += loading_troubles(own, binaries)
     troubles += linkage_troubles(own, binaries)
-    return grouped(troubles)
+    return [*check_damage(subject), *grouped(troubles)]

@@ -68,6 +68,7 @@ class Trouble:
         fix: as in the finding.
         binary: the file.
         detail: told after the file's name when it is not the group's first.
+        otherwise: what it is when no Debian package has what is missing; None: the same.
     """
 
     check: str
@@ -77,6 +78,7 @@ class Trouble:
     fix: str
     binary: Binary
     detail: str = ""
+    otherwise: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from builder.checks.credentials import (
@@ -19,6 +20,7 @@ from builder.checks.credentials import (
     passwords_of_lines,
     url_password,
 )
+from builder.checks.junk_names import LFS_POINTER
 from builder.checks.private_keys import (
     ENCRYPTED_KEY,
     KEY_KINDS,
@@ -26,6 +28,7 @@ from builder.checks.private_keys import (
     PRIVATE_KEY,
     encoded,
     is_der_key,
+    jwk,
     pem,
     putty,
 )
@@ -39,6 +42,7 @@ PROJECT_LIMIT = 64 << 20
 LIMIT = 8 << 20
 """Bytes of a file that are searched, of a project and of what others published."""
 
+_LFS = b"version https://git-lfs.github.com/spec/"
 _BLOCK = 4 << 20
 _HEAD = 1024
 _MOST_CLUES = 10
@@ -68,10 +72,20 @@ _ALL: tuple[tuple[bytes, _Find], ...] = (
     (b"PuTTY-User-Key-File-", putty),
     (b"://", url_password),
     (b'"auths"', docker_login),
-    (b"current-context:", kubernetes_login),
+    (b"current-context", kubernetes_login),
+    (b'"kty"', jwk),
+    (b"'kty'", jwk),
     (b"_authToken", npm_login),
     (b"npmAuthToken", npm_login),
     *((needle, token.find) for token in TOKENS for needle in token.needles),
+)
+
+_THROUGH = (docker_login, kubernetes_login)
+"""These look at all that follows, and so are asked once."""
+# Of what is no text, these have nothing in them that could be read.
+_PACKED = (
+    *(".gz", ".tgz", ".zip", ".whl", ".xz", ".bz2", ".zst", ".7z", ".png", ".jpg", ".jpeg"),
+    *(".gif", ".webp", ".mp3", ".mp4", ".woff", ".woff2", ".npz", ".pdf"),
 )
 
 
@@ -87,32 +101,60 @@ def is_skipped(path: str, origin: Origin) -> bool:
 
 
 def clues_of_text(path: str, head: bytes, stream: BinaryIO, origin: Origin) -> tuple[Clue, ...]:
-    """Search a file, if it is text, as far as the limit.
+    """Search a file, as far as the limit, until there is enough to tell.
 
     Args:
         path: its name says how some files are written.
         head: what was read of it.
         stream: the rest.
         origin: decides what is looked for: all that can be told in a project, in what others
-            published only what hardly ever is a false alarm.
+            published, and in what is no text, only what hardly ever is a false alarm.
     """
     is_project = origin is Origin.PROJECT
     if is_project and path.endswith(_DER) and head.startswith(b"0"):
         head += stream.read(LONGEST_KEY)
         if is_der_key(head):
             return (Clue(kind=PRIVATE_KEY),)
-    if b"\0" in head[:_HEAD]:
-        return _clues_of_utf_16(path, head, stream) if is_project else ()
+    if is_project and head.startswith(_LFS):
+        return (Clue(kind=LFS_POINTER),)
+    is_text = b"\0" not in head[:_HEAD]
+    if not is_text and (not is_project or path.endswith(_PACKED)):
+        return ()
+    if not is_text and head.startswith(_UTF_16):
+        return _clues_of_utf_16(path, head, stream)
+    searches = _ALL if is_project and is_text else _STRONG
     found: dict[Clue, None] = {}
     for data, line in _blocks(head, stream, PROJECT_LIMIT if is_project else LIMIT):
-        places = list(_places(data, _ALL if is_project else _STRONG))
+        places = [each for search in searches for each in _places(data, *search, path, origin)]
         if is_project:
-            places += passwords_of_lines(path, data)
-        for at, kind in places:
-            if not is_project and _is_for_tests(path, kind):
-                continue
-            found[Clue(kind=kind, line=line + data.count(b"\n", 0, at))] = None
+            places += islice(passwords_of_lines(path, data), _MOST_CLUES)
+        found |= dict.fromkeys(_clues(data, line, places))
+        if len(found) >= _MOST_CLUES:
+            break
     return tuple(sorted(found, key=lambda clue: clue.line)[:_MOST_CLUES])
+
+
+def _places(
+    data: bytes, needle: bytes, find: _Find, path: str, origin: Origin
+) -> list[tuple[int, str]]:
+    """Where secrets of a form begin, and their kinds: as many as are told at most."""
+    found: list[tuple[int, str]] = []
+    at = data.find(needle)
+    while at >= 0 and len(found) < _MOST_CLUES:
+        place = find(data, at)
+        if place and (origin is Origin.PROJECT or not _is_for_tests(path, place[1])):
+            found.append(place)
+        at = -1 if find in _THROUGH else data.find(needle, at + len(needle))
+    return found
+
+
+def _clues(data: bytes, line: int, places: list[tuple[int, str]]) -> Iterator[Clue]:
+    """What is at some places, with the numbers of their lines; ``line`` is the first one's."""
+    counted = 0
+    for at, kind in sorted(places):
+        line += data.count(b"\n", counted, at)
+        counted = at
+        yield Clue(kind=kind, line=line)
 
 
 def _is_for_tests(path: str, kind: str) -> bool:
@@ -121,15 +163,6 @@ def _is_for_tests(path: str, kind: str) -> bool:
     Nothing else loads it; a token in the same place is more than a test needs.
     """
     return kind == ENCRYPTED_KEY or (kind in KEY_KINDS and _TESTS.search(path) is not None)
-
-
-def _places(data: bytes, searches: tuple[tuple[bytes, _Find], ...]) -> Iterator[tuple[int, str]]:
-    for needle, find in searches:
-        at = data.find(needle)
-        while at >= 0:
-            if found := find(data, at):
-                yield found
-            at = data.find(needle, at + len(needle))
 
 
 def _blocks(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, int]]:
@@ -147,8 +180,6 @@ def _blocks(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, 
 
 
 def _clues_of_utf_16(path: str, head: bytes, stream: BinaryIO) -> tuple[Clue, ...]:
-    """Text as Windows' editors and shells write it; anything else with a NUL in it is no text."""
-    if not head.startswith(_UTF_16):
-        return ()
+    """Text as Windows' editors and shells write it."""
     text = (head + stream.read(_BLOCK)).decode("utf-16", "replace").replace("\0", "").encode()
     return clues_of_text(path, text, io.BytesIO(), Origin.PROJECT)

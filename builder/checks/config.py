@@ -39,8 +39,9 @@ def check_config(
     """
     found = [*_user(run), *_ports(run), *check_env(run), *check_modes(parts, files)]
     if files is not None:
-        modes = {path: facts.mode for part in parts for path, facts in part.files.items()}
-        whole = Files(index=files, new={path: modes.get(path, 0o755) for path in paths})
+        facts = {path: facts for part in parts for path, facts in part.files.items()}
+        modes = {path: facts[path].mode if path in facts else 0o755 for path in paths}
+        whole = Files(index=files, new=modes, facts=facts)
         found += [*check_command(run, whole), *check_directory(run, whole)]
         found += check_module(run, whole)
     return found

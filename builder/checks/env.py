@@ -1,40 +1,31 @@
-"""The variables of an image's config: what they give away, and where they look."""
+"""The variables of an image's config: what they and the rest of it give away, where they look."""
 
 from __future__ import annotations
 
-import io
-import re
 from typing import TYPE_CHECKING, Any
 
-from builder.checks.clues import clues_of_text
+from builder.checks.config_text import check_texts, secret_in
 from builder.checks.finding import Finding, Severity
-from builder.checks.subject import Origin
+from builder.checks.variables import holds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# A name that goes on, as TOKEN_FILE and PASSWORD_MIN_LENGTH, is of something else.
-_SECRET_NAME = re.compile(
-    r"(?i:(?:.*_)?(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?"
-    r"|(?:API|SECRET|PRIVATE|ACCESS|AUTH|SIGNING|ENCRYPTION)_?KEY))"
-)
-# A place, a switch, a number or what a shell or a person puts in later.
-_NO_SECRET = re.compile(r"(?i:|/.*|true|false|yes|no|on|off|none|null|[\d.]{1,6}|\$.*|<.*>)")
-
 
 def check_env(run: Mapping[str, Any]) -> Iterator[Finding]:
-    """Variables with secrets in them, and relative directories in ``PATH``.
+    """Secrets in variables and in labels, commands and the like; relative directories in ``PATH``.
 
     Args:
         run: the ``config`` member of the image config.
     """
     for pair in run.get("Env") or ():
         name, _, value = str(pair).partition("=")
-        if kind := _kind(name, value):
+        if kind := secret_in(f"{name}={value}"):
             what = f"holds what looks like a secret ({kind})"
-            yield _secret(name, what, Severity.ERROR)
-        elif _SECRET_NAME.fullmatch(name) and not _NO_SECRET.fullmatch(value):
+            yield _secret("" if secret_in(name) else name, what, Severity.ERROR)
+        elif holds_secret(name, value):
             yield _secret(name, "has the name of a secret, and a value", Severity.WARNING)
+    yield from check_texts({key: run[key] for key in run if key != "Env"}, "config")
     yield from _relative(search_path(run))
 
 
@@ -46,19 +37,13 @@ def search_path(run: Mapping[str, Any]) -> str:
     return set_[-1] if set_ else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def _kind(name: str, value: str) -> str | None:
-    """Which secret a variable holds, as far as its form tells."""
-    line = f"{name}={value}".encode("utf-8", "replace")
-    clues = clues_of_text("env", line, io.BytesIO(), Origin.PROJECT)
-    return clues[0].kind if clues else None
-
-
 def _secret(name: str, what: str, severity: Severity) -> Finding:
+    called = f"the variable {name}" if name else "the name of a variable"
     return Finding(
         check="secret-in-env",
         severity=severity,
-        message=f"the variable {name} {what}, for everybody who has the image to read",
-        fix=f"set {name} where the container is started, or mount a file",
+        message=f"{called} {what}, for everybody who has the image to read",
+        fix=f"set {name or 'it'} where the container is started, or mount a file",
     )
 
 

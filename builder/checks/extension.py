@@ -16,6 +16,8 @@ _TAGGED = re.compile(
 _CPYTHON = re.compile(r"cpython-(?P<major>\d)(?P<minor>\d+)(?P<flags>[a-z]*)(?:-(?P<triplet>.+))?")
 _TRIPLET = re.compile(r"(?P<machine>\w+)-(?P<system>linux)-(?P<libc>gnu|musl)\w*")
 _FLAGS = {"t": "free-threaded Python", "d": "debug build of Python"}
+_WITH_LOCK = "a Python that is not free-threaded"
+"""What takes the stable ABI, too: the free-threaded 3.13 and 3.14 do not."""
 _LAST_WITH_M = (3, 7)
 _FIRST_WITH_ABI3T = (3, 15)
 
@@ -46,7 +48,7 @@ class Extension:
     def built_for(self, target: Target) -> str | None:
         """What else than the target it is for, in words; None when the target's Python takes it."""
         if self.tag == "abi3":
-            return None
+            return _WITH_LOCK if _is_free_threaded(target) else None
         if self.tag == "abi3t":
             later = target.python.version >= _FIRST_WITH_ABI3T
             return None if later else "free-threaded Python 3.15 or later"
@@ -55,11 +57,15 @@ class Extension:
             return f"another Python ({self.tag})"
         version = int(found["major"]), int(found["minor"])
         flags = found["flags"].replace("m", "") if version <= _LAST_WITH_M else found["flags"]
-        if flags:
-            return f"a {_FLAGS.get(flags, 'special build of Python')}"
+        if flags != ("t" if _is_free_threaded(target) else ""):
+            return f"a {_FLAGS.get(flags, 'special build of Python')}" if flags else _WITH_LOCK
         if version != target.python.version:
             return f"Python {version[0]}.{version[1]}"
         return _other_system(found["triplet"], target)
+
+
+def _is_free_threaded(target: Target) -> bool:
+    return target.python.path.endswith("t")
 
 
 def _other_system(triplet: str | None, target: Target) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.checks.copies import INSTALLED, leave_out, without_copies
 from builder.checks.finding import Finding, Severity
-from builder.checks.junk_names import junk_of
+from builder.checks.junk_names import LFS_POINTER, junk_of
 from builder.checks.subject import Origin
 from builder.units import decimal
 
@@ -42,6 +42,7 @@ def check_junk(subject: Subject, checks: ChecksSettings) -> list[Finding]:
             found += _of_names(part, subject.run)
             for path, facts in part.files.items():
                 found += _of_binary(part, path, facts)
+                found += _of_pointer(part, path, facts)
                 found += _of_size(part, path, facts, checks.max_file_size)
     return without_copies(_together(found))
 
@@ -86,6 +87,16 @@ def _of_binary(part: Inspected, path: str, facts: FileFacts) -> Iterator[Finding
         instead = ", or accept host-build in [tool.builder.checks] if it is meant to be there"
         yield _finding(
             part, path, "host-build", Severity.ERROR, what, pattern=pattern, instead=instead
+        )
+
+
+def _of_pointer(part: Inspected, path: str, facts: FileFacts) -> Iterator[Finding]:
+    is_pointer = any(clue.kind == LFS_POINTER for clue in facts.clues)
+    if is_pointer and not facts.damage:
+        what = "is what Git LFS has instead of the file"
+        yield replace(
+            _finding(part, path, "junk", Severity.ERROR, what),
+            fix=f"fetch it before the build with git lfs pull, or {leave_out(path)}",
         )
 
 

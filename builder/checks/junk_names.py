@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+LFS_POINTER = "Git LFS pointer"
+"""Kind of a clue to what is no secret: it is told by a file's content, as secrets are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Junk:

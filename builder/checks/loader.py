@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from builder.errors import BaseError
 from builder.rootfs.loader_paths import TRIPLETS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from builder.elf import Elf
     from builder.rootfs.file_index import FileIndex
@@ -31,38 +32,36 @@ class Missing(NamedTuple):
     soname: str
 
 
-class Link(NamedTuple):
-    """A library that is found: who needs it, by which name, and where it is."""
-
-    path: str
-    soname: str
-    found: str
-
-
 @dataclass(slots=True)
 class Load:
     """What comes with a file.
 
     Attributes:
         order: paths in the order of loading, itself first.
-        links: between them.
         missing: what is not found.
         names: paths by what libraries are asked for by.
     """
 
     order: list[str] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
 
 
 class _Object(NamedTuple):
-    """A loaded file; ``origin`` is the directory in which it was found, links not followed."""
+    """A loaded file.
+
+    Attributes:
+        path: real.
+        origin: the directory in which it was found, links not followed.
+        elf: what it says.
+        inherited: directories in which it has what it needs looked for because those that load it
+            say so, and what it says itself that those that it loads inherit.
+    """
 
     path: str
     origin: str
     elf: Elf
-    parent: _Object | None
+    inherited: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,11 @@ class Loader:
     library_path: Sequence[str]
     target: Target
     _real: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
-    _places: dict[tuple[Sequence[str], str], list[str]] = field(
+    _places: dict[tuple[Sequence[str], str], tuple[str, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _needs: dict[str, frozenset[str]] = field(default_factory=dict, init=False, repr=False)
+    _found: dict[tuple[str, tuple[str, ...], int, int], str | None] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -120,48 +123,66 @@ class Loader:
     def _begin(
         self, path: str, done: Load, loaded: dict[str, _Object], parent: _Object | None
     ) -> _Object:
-        begun = _Object(path, path.rpartition("/")[0], self.elves[path], parent)
+        begun = self._object(path, path.rpartition("/")[0], parent)
         loaded[path] = begun
         done.order.append(path)
         if begun.elf.soname and not self.is_musl:
             done.names.setdefault(begun.elf.soname, path)
         return begun
 
+    def _object(self, path: str, origin: str, parent: _Object | None) -> _Object:
+        elf = self.elves[path]
+        above = parent.inherited if parent else ()
+        if self.is_musl:
+            own = self._expanded(elf.runpath or elf.rpath, origin)
+        else:
+            own = () if elf.runpath else self._expanded(elf.rpath, origin)
+        # What is looked in twice is found the first time.
+        inherited = tuple(dict.fromkeys((*own, *above))) if own else above
+        return _Object(path, origin, elf, inherited)
+
     def _load_all(self, queue: list[_Object], done: Load, loaded: dict[str, _Object]) -> None:
+        names = done.names
         for one in queue:
+            needs = self._needs.get(one.path)
+            if needs is None:
+                needs = self._needs[one.path] = frozenset(one.elf.needed)
+            if names.keys() >= needs:
+                continue  # so it is nearly always, and asked at once for all of them
             for soname in one.elf.needed:
-                path = done.names.get(soname)
-                if path is None:
-                    at = self._search(one, soname)
-                    if at is None:
-                        done.missing.append(Missing(one.path, soname))
-                        continue
-                    path = self._resolved(at) or at
-                    done.names[soname] = path
-                    if path not in loaded:
-                        elf = self.elves[path]
-                        found = _Object(path, at.rpartition("/")[0], elf, one)
-                        loaded[path] = found
-                        done.order.append(path)
-                        if elf.soname and not self.is_musl:
-                            done.names.setdefault(elf.soname, path)
-                        if path not in self.settled:
-                            queue.append(found)
-                done.links.append(Link(one.path, soname, path))
+                if soname in names:
+                    continue
+                at = self._search(one, soname)
+                if at is None:
+                    done.missing.append(Missing(one.path, soname))
+                    continue
+                path = names[soname] = self._resolved(at) or at
+                if path in loaded:
+                    continue
+                found = loaded[path] = self._object(path, at.rpartition("/")[0], one)
+                done.order.append(path)
+                if found.elf.soname and not self.is_musl:
+                    names.setdefault(found.elf.soname, path)
+                if path not in self.settled:
+                    queue.append(found)
 
     def _search(self, one: _Object, soname: str) -> str | None:
         """Where a library is found, links not followed."""
         if "/" in soname:
-            candidates: Iterator[str] = iter([soname.lstrip("/")])
-        elif self.is_musl:
-            if _MUSL_ITSELF.fullmatch(soname):
-                return self._musl_itself()
-            candidates = (f"{place}/{soname}" for place in self._musl_places(one))
-        else:
-            candidates = (f"{place}/{soname}" for place in self._glibc_places(one))
+            return self._first([soname.lstrip("/")], one.elf)
+        if self.is_musl and _MUSL_ITSELF.fullmatch(soname):
+            return self._musl_itself()
+        places = self._own_places(one)
+        key = soname, places, one.elf.machine, one.elf.bits
+        if key not in self._found:
+            everywhere = chain(places, self.directories)
+            self._found[key] = self._first((f"{at}/{soname}" for at in everywhere), one.elf)
+        return self._found[key]
+
+    def _first(self, candidates: Iterable[str], elf: Elf) -> str | None:
         for path in candidates:
             real = self._resolved(path)
-            if real is not None and _is_alike(self.elves[real], one.elf):
+            if real is not None and _is_alike(self.elves[real], elf):
                 return path
         return None
 
@@ -170,27 +191,19 @@ class Loader:
         name = "ld-musl-"
         return next((p for p in self.elves if p.rpartition("/")[2].startswith(name)), None)
 
-    def _glibc_places(self, one: _Object) -> Iterator[str]:
-        if not one.elf.runpath:
-            above: _Object | None = one
-            while above is not None:
-                if not above.elf.runpath:
-                    yield from self._expanded(above.elf.rpath, above.origin)
-                above = above.parent
-        yield from self._expanded(self.library_path, one.origin)
-        yield from self._expanded(one.elf.runpath, one.origin)
-        yield from self.directories
+    def _own_places(self, one: _Object) -> tuple[str, ...]:
+        """Where a file has libraries looked for, before the loader's own directories."""
+        environment = self._expanded(self.library_path, one.origin)
+        if self.is_musl:
+            return (*environment, *one.inherited)
+        if one.elf.runpath:
+            return (*environment, *self._expanded(one.elf.runpath, one.origin))
+        return (*one.inherited, *environment)
 
-    def _musl_places(self, one: _Object) -> Iterator[str]:
-        yield from self._expanded(self.library_path, one.origin)
-        above: _Object | None = one
-        while above is not None:
-            yield from self._expanded(above.elf.runpath or above.elf.rpath, above.origin)
-            above = above.parent
-        yield from self.directories
-
-    def _expanded(self, entries: Sequence[str], origin: str) -> list[str]:
+    def _expanded(self, entries: Sequence[str], origin: str) -> tuple[str, ...]:
         """The directories that entries of a path mean; relative ones depend on where one is."""
+        if not entries:
+            return ()
         known = self._places.get((entries, origin))
         if known is None:
             triplet = TRIPLETS.get(self.target.platform.architecture, "")
@@ -200,7 +213,7 @@ class Loader:
                 "PLATFORM": triplet.partition("-")[0],
             }
             places = [_TOKEN.sub(lambda found: words[found[1] or found[2]], e) for e in entries]
-            known = [place.strip("/") for place in places if place.startswith("/")]
+            known = tuple(place.strip("/") for place in places if place.startswith("/"))
             self._places[entries, origin] = known
         return known
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from builder.checks.binaries import Binaries, Binary, Trouble, is_system
 from builder.checks.finding import Severity
 from builder.checks.linkage import stale_paths
+from builder.checks.needing import needing_first
 from builder.checks.releases import Version, base_with, newest, parse_version
+from builder.checks.repair import may_use, with_packages
 from builder.checks.subject import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from builder.checks.loader import Link, Load, Missing
+    from builder.checks.loader import Load, Missing
 
 _DRIVERS = re.compile(
     r"lib(?:cuda|cudadebugger|nvcuvid|nvoptix|nvidia-[\w-]+|GLX_nvidia|EGL_nvidia)\.so\.\d.*"
@@ -53,8 +55,8 @@ def loading_troubles(own: Iterable[Binary], binaries: Binaries) -> list[Trouble]
         for trouble in several
     ]
     told = {(t.binary.path, t.about) for t in troubles if t.severity is Severity.ERROR}
-    left = [t for t in troubles if (t.binary.path, t.detail) not in told]
-    return _with_packages(left, binaries)
+    left = [t for t in troubles if not t.detail or (t.binary.path, t.detail) not in told]
+    return with_packages(left, binaries)
 
 
 def _used_by_others(roots: Iterable[_Root], binaries: Binaries) -> set[tuple[str, str]]:
@@ -100,17 +102,17 @@ def _roots(own: Mapping[str, Binary], binaries: Binaries) -> list[_Root]:
     for path, binary in own.items():
         if _OPTIONAL.search(path):
             continue
-        load = binaries.loader.load(path, program=None if binary.is_program else program)
         if binary.is_program or binary.extension is not None:
+            load = binaries.loader.load(path, program=None if binary.is_program else program)
             roots.append(_Root(binary, load))
             covered |= set(load.order)
         else:
-            others.append((path, _Root(binary, load)))
-    # Who loads more comes before what it loads, and of those that load each other one is enough.
-    for path, root in sorted(others, key=lambda one: (-len(one[1].load.order), one[0])):
+            others.append(path)
+    # Who loads others comes before them, and of those that load each other one is enough.
+    for path in needing_first(others, binaries.everything):
         if path not in covered:
-            roots.append(root)
-            covered |= set(root.load.order)
+            roots.append(_Root(own[path], binaries.loader.load(path, program=program)))
+            covered |= set(roots[-1].load.order)
     return roots
 
 
@@ -123,10 +125,11 @@ def _troubles(root: _Root, own: Mapping[str, Binary], binaries: Binaries) -> Ite
         if binary is not None and not _DRIVERS.fullmatch(missing.soname):
             yield _missing(binary, missing, binaries)
     if binaries.target.libc.name == "glibc":
-        for link in root.load.links:
-            binary = own.get(link.path)
-            if binary is not None and (lacking := _lacking(binary, link, binaries)):
-                yield _too_old(binary, link, lacking, binaries)
+        for binary in (own[path] for path in root.load.order if path in own):
+            for soname in binary.elf.needed_versions:
+                provider = root.load.names.get(soname)
+                if provider and (lacking := _lacking(binary, soname, provider, binaries)):
+                    yield _too_old(binary, soname, provider, lacking, binaries)
 
 
 def _missing(binary: Binary, missing: Missing, binaries: Binaries) -> Trouble:
@@ -138,7 +141,7 @@ def _missing(binary: Binary, missing: Missing, binaries: Binaries) -> Trouble:
         return _absent(binary, soname, binaries)
     if brought.part is binary.part and (stale := stale_paths(binary, binaries)):
         return _misplaced(binary, brought, soname, stale)
-    return Trouble(
+    loaded_before = Trouble(
         check="missing-library",
         about="loaded before",
         severity=Severity.WARNING,
@@ -147,6 +150,22 @@ def _missing(binary: Binary, missing: Missing, binaries: Binaries) -> Trouble:
         fix="nothing, if its package imports or loads that first, as many do; --test proves it",
         binary=binary,
         detail=soname,
+    )
+    return loaded_before if may_use(binary, brought) else _borrowed(loaded_before, brought)
+
+
+def _borrowed(loaded_before: Trouble, brought: Binary) -> Trouble:
+    """What Debian has too is not looked for in another's package; what it has not, may be."""
+    soname = loaded_before.detail
+    return replace(
+        loaded_before,
+        about=soname,
+        severity=Severity.ERROR,
+        message=f"needs {soname}, which its search path does not lead to; /{brought.path} is of "
+        f"{brought.part.distribution}, for itself",
+        fix="",
+        detail="",
+        otherwise=loaded_before,
     )
 
 
@@ -197,45 +216,26 @@ def _absent(binary: Binary, soname: str, binaries: Binaries) -> Trouble:
     )
 
 
-def _with_packages(troubles: list[Trouble], binaries: Binaries) -> list[Trouble]:
-    """Advice for what is missing: all libraries are asked about at once."""
-    wanted = {t.about for t in troubles if not t.fix and "/" not in t.about}
-    ask = binaries.subject.packages
-    known: Mapping[str, str] = ask(wanted) if ask and wanted else {}
-    return [t if t.fix else replace(t, fix=_way_to(t, known, binaries)) for t in troubles]
-
-
-def _way_to(trouble: Trouble, known: Mapping[str, str], binaries: Binaries) -> str:
-    soname = trouble.about
-    if package := known.get(soname):
-        return f'add the Debian package that has it: apt = ["{package}"] in [tool.builder]'
-    if binaries.target.libc.name == "musl":
-        return "choose a base that has it, or a wheel that brings its own"
-    name = soname.rpartition("/")[2]
-    return (
-        f"add the Debian package that has it to apt in [tool.builder]: apt-file search {name} "
-        "names it; or choose a wheel that brings its own"
-    )
-
-
-def _lacking(binary: Binary, link: Link, binaries: Binaries) -> list[str]:
+def _lacking(binary: Binary, soname: str, provider: str, binaries: Binaries) -> list[str]:
     """Versions of symbols that a library should have and has not."""
-    offered = binaries.everything[link.found].offered_versions
-    wanted = binary.elf.needed_versions.get(link.soname, ())
+    offered = binaries.everything[provider].offered_versions
+    wanted = binary.elf.needed_versions[soname] if soname in binary.elf.needed else ()
     # A library without any versions is taken as it is, with a warning.
     return [version for version in wanted if version not in offered] if offered else []
 
 
-def _too_old(binary: Binary, link: Link, lacking: list[str], binaries: Binaries) -> Trouble:
+def _too_old(
+    binary: Binary, soname: str, provider: str, lacking: list[str], binaries: Binaries
+) -> Trouble:
     wanted = newest(lacking) or parse_version(lacking[0])
-    offered = newest(binaries.everything[link.found].offered_versions, wanted.family)
+    offered = newest(binaries.everything[provider].offered_versions, wanted.family)
     has = f"has {offered}" if offered else f"has no {wanted.family}"
     is_glibc = wanted.family == "GLIBC"
     return Trouble(
         check="glibc-too-old" if is_glibc else "missing-symbol-version",
-        about=link.soname,
+        about=soname,
         severity=Severity.ERROR,
-        message=f"needs {wanted} of {link.soname}, and /{link.found} {has}",
+        message=f"needs {wanted} of {soname}, and /{provider} {has}",
         fix=_newer(binary, wanted, binaries),
         binary=binary,
     )

@@ -10,6 +10,8 @@ import base64
 import binascii
 import re
 
+from builder.checks.placeholders import is_random
+
 PRIVATE_KEY = "private key"
 ENCRYPTED_KEY = "encrypted private key"
 SERVICE_ACCOUNT = "Google service-account key"
@@ -23,9 +25,13 @@ LONGEST_KEY = 16 << 10
 
 _BEGIN = re.compile(rb"----[- ]BEGIN (?P<label>[A-Z0-9 ]*)PRIVATE KEY(?P<block> BLOCK)?[- ]----")
 _LONGEST_LABEL = 60
+_NEAR = 4096  # bytes of other members of a JSON object around a key
 # What stands between the lines of a key in JSON, YAML, source code, shell and comments.
 _BETWEEN = re.compile(rb"\\+[nrt]|[\"']\s*\+\s*|[\s\"'\\,#|>*]")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+=*")
+# A needle in the middle of other base64 is none; a word of a path may stand before one.
+_LONGEST_WORD = 13
+_INSIDE = re.compile(rb"[A-Za-z0-9+/]{%d}" % _LONGEST_WORD)
 _OPENSSH = b"openssh-key-v1\0"
 _SHORTEST = 40  # bytes; an Ed25519 key is 48
 _LINE = re.compile(rb"[A-Za-z0-9+/]{60}")
@@ -39,16 +45,25 @@ def pem(data: bytes, at: int) -> tuple[int, str] | None:
     begin = _BEGIN.match(data, start) if start >= 0 else None
     if begin is None:
         return None
-    end = data.find(b"--END", begin.end(), begin.end() + LONGEST_KEY)
+    # No key has another one in it: a file full of first lines is read once.
+    after = _before(data, b"BEGIN ", begin.end(), begin.end() + LONGEST_KEY)
+    end = data.find(b"--END", begin.end(), after)
     if end < 0:
-        end = data.find(b"-- END", begin.end(), begin.end() + LONGEST_KEY)
-    body = data[begin.end() : end if end >= 0 else begin.end() + LONGEST_KEY]
+        end = data.find(b"-- END", begin.end(), after)
+    body = data[begin.end() : end if end >= 0 else after]
     if begin["block"]:
         return (start, PRIVATE_KEY) if _LINE.search(body) else None
     if end < 0 or (kind := _kind(begin["label"], body)) is None:
         return None
-    is_account = b'"service_account"' in data and kind == PRIVATE_KEY
+    near = max(0, start - _NEAR), after + _NEAR
+    is_account = kind == PRIVATE_KEY and data.find(b'"service_account"', *near) >= 0
     return start, SERVICE_ACCOUNT if is_account else kind
+
+
+def _before(data: bytes, needle: bytes, at: int, end: int) -> int:
+    """Where the next needle is, or else the end."""
+    found = data.find(needle, at, end)
+    return found if found >= 0 else end
 
 
 def _kind(label: bytes, body: bytes) -> str | None:
@@ -86,6 +101,8 @@ def is_der_key(key: bytes) -> bool:
 
 def encoded(data: bytes, at: int) -> tuple[int, str] | None:
     """A key that is in base64 as a whole, as kubeconfigs and environment variables have it."""
+    if _INSIDE.fullmatch(data, max(0, at - _LONGEST_WORD), at):
+        return None
     run = _BASE64.match(data, at, at + 2 * LONGEST_KEY)
     text = _decoded(run[0]) if run else b""
     inner = text.find(b"PRIVATE KEY")
@@ -96,9 +113,31 @@ def encoded(data: bytes, at: int) -> tuple[int, str] | None:
 def putty(data: bytes, at: int) -> tuple[int, str] | None:
     """A key file of PuTTY; its first line is at ``at``."""
     head = _PUTTY.match(data, at)
-    if head is None or b"Private-Lines:" not in data[at : at + LONGEST_KEY]:
+    if head is None:
+        return None
+    next_ = _before(data, b"PuTTY-User-Key-File-", head.end(), at + LONGEST_KEY)
+    if data.find(b"Private-Lines:", head.end(), next_) < 0:
         return None
     return at, PRIVATE_KEY if head["cipher"] == b"none" else ENCRYPTED_KEY
+
+
+# What makes a key private: RFC 7518, 6.2.2.1, 6.3.2.1 and 6.4.1, and RFC 8037.
+_JWK = {
+    False: re.compile(rb"[\"']d[\"']\s{0,9}:\s{0,9}[\"'](?P<value>[A-Za-z0-9_-]{40,})"),
+    True: re.compile(rb"[\"']k[\"']\s{0,9}:\s{0,9}[\"'](?P<value>[A-Za-z0-9_-]{32,})"),
+}
+_SYMMETRIC = re.compile(rb"[\"']kty[\"']\s{0,9}:\s{0,9}[\"']oct[\"']")
+
+
+def jwk(data: bytes, at: int) -> tuple[int, str] | None:
+    """A private key in JSON, ``kty`` of which is at ``at`` (RFC 7517)."""
+    start = data.rfind(b"{", max(0, at - _NEAR), at)
+    if start < 0 or data.find(data[at : at + len(b'"kty"')], start, at) >= 0:
+        return None
+    end = _before(data, b"}", at, at + 2 * _NEAR)
+    is_symmetric = _SYMMETRIC.match(data, at) is not None
+    found = _JWK[is_symmetric].search(data, start, end)
+    return (found.start("value"), PRIVATE_KEY) if found and is_random(found["value"]) else None
 
 
 def _decoded(text: bytes) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from builder.checks.copies import leave_out, without_copies
 from builder.checks.finding import Finding, Severity
+from builder.checks.junk_names import LFS_POINTER
 from builder.checks.private_keys import ENCRYPTED_KEY
 from builder.checks.subject import Origin
+from builder.checks.tokens import GOOGLE_API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +19,12 @@ if TYPE_CHECKING:
     from builder.checks.subject import Clue, Inspected, Subject
 
 _CHECK = "secret"
+_BROWSER = (
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte", ".html", ".htm"),
+    ".map",
+)
 _CODE = (".py", ".js", ".ts", ".sh", ".html")
+_METADATA = re.compile(r"(?:.*/)?[^/]+\.dist-info/[^/]+")
 _MOST_LINES = 3
 _ROTATE = "if it was ever committed or pushed, replace it where it is from"
 
@@ -38,17 +46,23 @@ def check_secrets(subject: Subject) -> list[Finding]:
 
 def _of_project(part: Inspected) -> Iterator[Finding]:
     for path, facts in part.files.items():
-        if facts.clues:
-            is_locked = all(clue.kind == ENCRYPTED_KEY for clue in facts.clues)
+        clues = [clue for clue in facts.clues if clue.kind != LFS_POINTER]
+        if clues:
+            is_mild = all(_is_mild(path, clue) for clue in clues)
             yield Finding(
                 check=_CHECK,
-                severity=Severity.WARNING if is_locked else Severity.ERROR,
-                message=_words(facts.clues),
-                fix=_fix(path, facts.clues),
+                severity=Severity.WARNING if is_mild else Severity.ERROR,
+                message=_words(clues),
+                fix=_fix(path, clues),
                 path=f"/{path}",
                 distribution=part.distribution,
                 layer=part.layer,
             )
+
+
+def _is_mild(path: str, clue: Clue) -> bool:
+    """Whether a secret may be there: it has a passphrase, or is for those who get the page."""
+    return clue.kind == ENCRYPTED_KEY or (clue.kind == GOOGLE_API_KEY and path.endswith(_BROWSER))
 
 
 def _of_others(part: Inspected) -> Iterator[Finding]:
@@ -92,6 +106,10 @@ def _article(kind: str) -> str:
 
 
 def _fix(path: str, clues: Sequence[Clue]) -> str:
+    if all(clue.kind == GOOGLE_API_KEY for clue in clues) and path.endswith(_BROWSER):
+        return "if browsers shall have it, restrict it to your site where it was made"
+    if _METADATA.fullmatch(path):
+        return f"take it out of pyproject.toml or the README that it is made from; {_ROTATE}"
     is_needed = path.endswith(_CODE) and all(clue.line for clue in clues)
     if is_needed:
         return f"read it from an environment variable or a mounted file at run time; {_ROTATE}"

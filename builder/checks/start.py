@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from builder.checks.env import search_path
 from builder.checks.finding import Finding, Severity
+from builder.checks.shebang import wanted_by
 from builder.errors import BaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from builder.checks.subject import FileFacts
     from builder.rootfs.file_index import FileIndex
 
 _SHELLS = {"sh", "ash", "bash", "dash"}
@@ -37,15 +39,21 @@ class Files:
     Attributes:
         index: their modes, directories and links.
         new: mode by path relative to the root.
+        facts: of those that were looked at, by path.
     """
 
     index: FileIndex
     new: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, FileFacts] = field(default_factory=dict)
 
     def mode(self, path: str) -> int | None:
         """The mode of the file that an absolute path leads to; None when it leads to none."""
         at = self._resolve(path)
         return self.new.get(at, self.index.files.get(at))
+
+    def fact(self, path: str) -> FileFacts | None:
+        """What is known of the file that an absolute path leads to."""
+        return self.facts.get(self._resolve(path))
 
     def has_directory(self, path: str) -> bool:
         """Whether an absolute path leads to a directory."""
@@ -74,16 +82,56 @@ def check_command(run: Mapping[str, Any], files: Files) -> Iterator[Finding]:
     if not argv:
         yield _missing("the image says no command", Severity.WARNING)
     for name in _programs(argv):
-        directories = search_path(run).split(":")
-        places = _places(name, str(run.get("WorkingDir") or "/"), directories)
-        there = {place: mode for place in places if (mode := files.mode(place)) is not None}
-        if any(mode & 0o111 for mode in there.values()):
-            continue
-        if there:
-            yield _missing(f"the image would run {name}, and {min(there)} may not be executed")
-        else:
-            where = "" if "/" in name else f"; looked in {', '.join(directories)}"
+        there = _there(name, run, files)
+        started = next((place for place, mode in there.items() if mode & 0o111), None)
+        if started and name == argv[0]:
+            yield from _script(name, started, run, files)
+        elif there and not started:
+            yield _missing(
+                f"the image would run {name}, and {next(iter(there))} may not be executed",
+                fix="chmod +x it, and commit that: git update-index --chmod=+x; or start it by "
+                "the program that reads it",
+            )
+        elif not started:
+            where = "" if "/" in name else f"; looked in {search_path(run).replace(':', ', ')}"
             yield _missing(f"the image would run {name}, which it does not have{where}")
+
+
+def _script(name: str, path: str, run: Mapping[str, Any], files: Files) -> Iterator[Finding]:
+    """What a command that is a script asks for and does not get."""
+    facts = files.fact(path)
+    if facts is None or facts.elf is not None:
+        return
+    if not facts.script:
+        if path.endswith(".sh"):
+            yield _missing(
+                f"the image would run {name}, and {path} does not say by a first line with #! "
+                "what reads it",
+                fix="begin it with #!/bin/sh",
+            )
+        return
+    told = f"the image would run {name}, and {path} begins with #!{facts.script.strip()}"
+    if facts.script.endswith("\r"):
+        yield _missing(
+            f"{told} and the line end of Windows, which is taken for a part of the name",
+            fix="write it with the line ends of Unix: dos2unix, and *.sh text eol=lf "
+            "in .gitattributes",
+        )
+        return
+    wanted = wanted_by(facts.script)
+    for program in filter(None, wanted):
+        if not any(mode & 0o111 for mode in _there(program, run, files).values()):
+            yield _missing(
+                f"{told}: the image has no {program} that can be executed",
+                fix="add the package that has it, or write a first line with what the image has",
+            )
+            return
+
+
+def _there(name: str, run: Mapping[str, Any], files: Files) -> dict[str, int]:
+    """Where files are that a name stands for, in the order that they are looked for, and modes."""
+    places = _places(name, str(run.get("WorkingDir") or "/"), search_path(run).split(":"))
+    return {place: mode for place in places if (mode := files.mode(place)) is not None}
 
 
 def check_directory(run: Mapping[str, Any], files: Files) -> Iterator[Finding]:
@@ -137,10 +185,9 @@ def _places(name: str, directory: str, search: Sequence[str]) -> list[str]:
     return [f"{at if at.startswith('/') else f'{directory}/{at}'}/{name}" for at in search]
 
 
-def _missing(message: str, severity: Severity = Severity.ERROR) -> Finding:
-    return Finding(
-        check="missing-command",
-        severity=severity,
-        message=message,
-        fix="add the package that has it, or choose another command: [tool.builder] cmd, or CMD",
-    )
+def _missing(
+    message: str,
+    severity: Severity = Severity.ERROR,
+    fix: str = "add the package that has it, or choose another command: [tool.builder] cmd, or CMD",
+) -> Finding:
+    return Finding(check="missing-command", severity=severity, message=message, fix=fix)

@@ -48,12 +48,16 @@ class FileFacts:
         size: bytes.
         elf: what it says to a loader, when it is of that kind.
         clues: secrets that may be in it.
+        script: what follows ``#!`` in its first line; empty for what is no script.
+        damage: what it is instead of the library that it is named as, in words; empty for none.
     """
 
     mode: int
     size: int
     elf: Elf | None = None
     clues: tuple[Clue, ...] = ()
+    script: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,8 @@ class Subject:
         layers: names and compressed sizes in bytes, from the bottom.
         previous: bytes of the layers of the image that had its name before; None when there was
             none.
-        packages: the Debian package for each of some sonames, as far as they can be told; slow.
+        packages: the Debian package for each of some sonames, empty when the archives have none;
+            nothing of any when there is no archive to ask; slow.
     """
 
     parts: tuple[Inspected, ...]

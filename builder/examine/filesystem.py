@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from builder.examine.owners import Owners, canonical, tells_owners
+from builder.assemble import AUTHOR
+from builder.examine.owners import Owners, tells_owners
+from builder.plan import PROJECT
+from builder.project.recorded import canonical
 from builder.rootfs.scan import Filesystem, scan
 from builder.rootfs.survey import is_wanted, survey_of
 
@@ -25,7 +28,7 @@ def read_filesystem(image: Image) -> tuple[Survey, Owners]:
         LayerError: a layer is not what its digest or diff_id promises.
     """
     whole = Filesystem()
-    owners = Owners(own=set(_own(image)))
+    owners = Owners(own=set(_own(image)), layers=_own_layers(image))
     for number, layer in enumerate(image.layers):
         wanted = _Wanted(number, owners)
         whole = scan([layer], wanted, below=whole)
@@ -67,3 +70,12 @@ def _own(image: Image) -> Iterator[str]:
     for titles in (image.manifest.value.annotations, image.config.value.labels):
         if title := titles.get(_TITLE):
             yield canonical(title)
+
+
+def _own_layers(image: Image) -> frozenset[int]:
+    """Numbers of the layers in which all distributions are the project's, as this builder says."""
+    steps = [step for step in image.config.value.history if not step.get("empty_layer")]
+    if len(steps) != len(image.layers):
+        return frozenset()
+    project = f"{AUTHOR}: {PROJECT}"
+    return frozenset(n for n, step in enumerate(steps) if step.get("created_by") == project)

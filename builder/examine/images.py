@@ -1,5 +1,7 @@
 """The images that a manifest or an index stands for."""
 
+from collections.abc import Sequence
+
 from builder.errors import BaseError
 from builder.oci import media_types
 from builder.oci.image import Image
@@ -25,16 +27,31 @@ def images_of(
         platforms: of the images that are wanted; all of them when there is none.
 
     Raises:
-        BaseError: there is none, or none for one of the platforms.
+        BaseError: there is none, or none for one of the platforms, or one is not for Linux.
         DocumentError: a config cannot be read, or does not agree with its manifest.
         LayerError: a config is not what its digest promises.
     """
     images = [image for each in tree.documents() if (image := _image(each, name)) is not None]
     if not images:
         raise BaseError(f"{name} holds no image")
-    if not platforms:
-        return tuple(images)
-    return tuple(_for(platform, images, name) for platform in platforms)
+    if platforms:
+        images = [_for(platform, images, name) for platform in platforms]
+    _refuse_others(images, name)
+    return tuple(images)
+
+
+def _refuse_others(images: Sequence[Image], name: str) -> None:
+    found = [str(image.config.value.platform) for image in images if not _is_linux(image)]
+    if found:
+        ours = ",".join(str(image.config.value.platform) for image in images if _is_linux(image))
+        raise BaseError(
+            f"{name} is for {', '.join(found)}, and only images for linux can be checked",
+            hint=f"check the others: --platform {ours}" if ours else None,
+        )
+
+
+def _is_linux(image: Image) -> bool:
+    return image.config.value.platform.os == "linux"
 
 
 def _image(tree: ManifestTree, name: str) -> Image | None:

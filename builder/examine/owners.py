@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,14 +10,16 @@ from typing import TYPE_CHECKING
 from builder.checks.subject import Origin
 from builder.errors import BaseError
 from builder.examine.caches import cache_of
+from builder.project.recorded import RECORD, distribution_of, recorded_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from builder.rootfs.file_index import FileIndex
 
-_DIST_INFO = re.compile(r"(?P<site>.*?/?)(?P<name>[^/]+)-(?P<version>[^/-]+)\.dist-info/")
-_RECORD = ".dist-info/RECORD"
+ANY_PACKAGE = "*"
+"""Stands for the package of a file that may be some system package's, and may be the user's."""
+
 _DIRECT_URL = ".dist-info/direct_url.json"
 # https://manpages.debian.org/bookworm/dpkg/dpkg-query.1.en.html; distroless images have sums alone.
 _DPKG_LIST = re.compile(r"var/lib/dpkg/info/[^/]+\.list")
@@ -34,6 +34,7 @@ _RPM_TREES = ("usr/", "etc/", "var/", "lib/", "lib64/", "bin/", "sbin/")
 _LOCAL = "usr/local/"
 _LIBRARY = re.compile(r"(?P<prefix>(?:.*/)?)lib/(?P<python>python3\.\d+)/os\.py")
 _SHARED_PREFIXES = {"", "usr/", _LOCAL}
+_OF_PREFIX = ("bin/", "lib/", "lib64/", "libexec/", "include/", "share/")
 _PROGRAM = re.compile(r"(?:python|pydoc|idle|2to3)[\d.]*(?:-config)?")
 _ENVIRONMENT = "/pyvenv.cfg"
 _UV_LOCK = "/.lock"  # which all may write, and nobody reads
@@ -43,7 +44,7 @@ _PACKAGES = ("site-packages/", "dist-packages/")
 def tells_owners(path: str) -> bool:
     """Whether a file is one of those that ``Owners`` learns from."""
     return (
-        path.endswith((_RECORD, _DIRECT_URL))
+        path.endswith((RECORD, _DIRECT_URL))
         or path in _APK
         or bool(_DPKG_LIST.fullmatch(path) or _DPKG_SUMS.fullmatch(path))
     )
@@ -58,9 +59,11 @@ class Owners:
 
     Args:
         own: names of the distributions that are the project itself.
+        layers: numbers of those that have no other distributions.
     """
 
     own: set[str] = field(default_factory=set)
+    layers: frozenset[int] = frozenset()
     _packaged: set[str] = field(default_factory=set)
     _installing: set[int] = field(default_factory=set)
     _rpm: set[int] = field(default_factory=set)
@@ -71,12 +74,14 @@ class Owners:
     def learn(self, layer: int, path: str, data: bytes) -> None:
         """Take note of what a file of a layer tells; of those that ``tells_owners`` has."""
         text = data.decode("utf-8", "surrogateescape")
-        if path.endswith(_RECORD):
-            distribution = _distribution(path)
-            self._distributions |= dict.fromkeys(_recorded(path, text), distribution)
+        if path.endswith(RECORD):
+            distribution = distribution_of(path)
+            self._distributions |= dict.fromkeys(recorded_paths(path, text), distribution)
+            if layer in self.layers:
+                self.own.add(_name(distribution))
         elif path.endswith(_DIRECT_URL):
             if _is_local(text):
-                self.own.add(_distribution(path).partition(" ")[0])
+                self.own.add(_name(distribution_of(path)))
         else:
             self._installing.add(layer)
             self._packaged.update(_packaged(path, text))
@@ -103,26 +108,30 @@ class Owners:
         return layer in self._installing or layer in self._rpm
 
     def of(self, layer: int, path: str) -> tuple[Origin, str]:
-        """Who answers for a file of a layer, and the distribution it is of, or nothing."""
+        """Who answers for a file of a layer, and the distribution it is of, or nothing.
+
+        The distribution is ``ANY_PACKAGE`` where only a guess tells that it is a system package's:
+        the lists in rpm's databases are not read.
+        """
         if layer in self._installing and self._is_packaged(path):
             return Origin.SYSTEM, ""
         if layer in self._rpm and path.startswith(_RPM_TREES) and not path.startswith(_LOCAL):
-            return Origin.SYSTEM, ""
+            return Origin.SYSTEM, "" if self._is_left_by_programs(path) else ANY_PACKAGE
         if distribution := self._distributions.get(path):
-            is_own = distribution.partition(" ")[0] in self.own
+            is_own = _name(distribution) in self.own
             return (Origin.PROJECT if is_own else Origin.DISTRIBUTION), distribution
-        if path in self._environments or self._is_interpreter(path):
-            return Origin.SYSTEM, ""
-        if path.startswith(_SYSTEM_TREES) or cache_of(path):
+        if path in self._environments or self._is_left_by_programs(path):
             return Origin.SYSTEM, ""
         return Origin.PROJECT, ""
+
+    def _is_left_by_programs(self, path: str) -> bool:
+        if path.startswith(_SYSTEM_TREES) or cache_of(path):
+            return True
+        return any(_is_of(path, prefix, python) for prefix, python in self._interpreters)
 
     def _is_packaged(self, path: str) -> bool:
         # Debian's lists name files where they were before /usr was merged.
         return path in self._packaged or path.removeprefix("usr/") in self._packaged
-
-    def _is_interpreter(self, path: str) -> bool:
-        return any(_is_of(path, prefix, python) for prefix, python in self._interpreters)
 
 
 def _works(environment: str, files: FileIndex) -> bool:
@@ -140,39 +149,15 @@ def _is_of(path: str, prefix: str, python: str) -> bool:
     if any(part in rest for part in _PACKAGES):
         return False
     if prefix not in _SHARED_PREFIXES:
-        return True  # a prefix of its own: uv's interpreters, conda's, pyenv's
+        return rest.startswith(_OF_PREFIX)  # one of its own: uv's interpreters, pyenv's
     directory, _, name = rest.partition("/")
     return rest.startswith((f"lib/{python}/", f"include/{python}/", "lib/libpython")) or (
         directory == "bin" and bool(_PROGRAM.fullmatch(name))
     )
 
 
-def _distribution(path: str) -> str:
-    """``numpy 2.3.1``, of a file in its ``dist-info``."""
-    found = _DIST_INFO.match(path)
-    return f"{canonical(found['name'])} {found['version']}" if found else ""
-
-
-def canonical(name: str) -> str:
-    """A distribution's name as indexes write it.
-
-    https://packaging.python.org/en/latest/specifications/name-normalization/
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _recorded(path: str, text: str) -> Iterator[str]:
-    """The files that a RECORD names.
-
-    https://packaging.python.org/en/latest/specifications/recording-installed-packages/
-    """
-    site = path[: -len(_RECORD)].rpartition("/")[0]
-    for row in csv.reader(text.splitlines()):
-        name = row[0] if row else ""
-        if name.startswith("/") or "../" in name:
-            yield posixpath.normpath(f"/{site}/{name}" if name[0] != "/" else name)[1:]
-        else:
-            yield f"{site}/{name}".lstrip("/")
+def _name(distribution: str) -> str:
+    return distribution.partition(" ")[0]
 
 
 def _is_local(text: str) -> bool:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from builder.checks.clues import clues_of_name
 from builder.checks.inspect import inspect
-from builder.checks.subject import FileFacts, Inspected, Origin
+from builder.checks.subject import Clue, FileFacts, Inspected, Origin
 from builder.examine.members import Member, members_of
+from builder.examine.owners import ANY_PACKAGE
 from layers.entries import FileEntry
 
 if TYPE_CHECKING:
@@ -93,9 +95,14 @@ class _Seen:
 
     def parts(self) -> Iterator[Inspected]:
         for (origin, distribution), files in self.found.items():
-            yield Inspected(
-                origin=origin, layer=self.digest, distribution=distribution, files=files
-            )
+            if distribution == ANY_PACKAGE:
+                # They may be of many packages, so each of them is told.
+                for path, facts in files.items():
+                    yield Inspected(origin=origin, layer=self.digest, files={path: facts})
+            else:
+                yield Inspected(
+                    origin=origin, layer=self.digest, distribution=distribution, files=files
+                )
 
 
 def _look(layer: Layer, number: int, owners: Owners) -> _Seen:
@@ -104,7 +111,9 @@ def _look(layer: Layer, number: int, owners: Owners) -> _Seen:
     files = _files(members_of(layer), seen.paths, links)
     # What belongs together stands together, as a rule.
     for (origin, distribution), group in groupby(files, lambda each: owners.of(number, each.path)):
-        if origin is not Origin.SYSTEM:
+        if distribution == ANY_PACKAGE:
+            seen.found.setdefault((origin, distribution), {}).update(_with_clues(group))
+        elif origin is not Origin.SYSTEM:
             looked = inspect(map(_entry, group), origin=origin, distribution=distribution)
             seen.found.setdefault((origin, distribution), {}).update(looked.files)
     known = {path: facts for files in seen.found.values() for path, facts in files.items()}
@@ -113,6 +122,23 @@ def _look(layer: Layer, number: int, owners: Owners) -> _Seen:
         if link.linked in known and owner[0] is not Origin.SYSTEM:
             seen.found.setdefault(owner, {})[link.path] = known[link.linked]
     return seen
+
+
+def _with_clues(members: Iterable[Member]) -> dict[str, FileFacts]:
+    """What gives secrets away in files that may be the user's, and nothing else of them."""
+    named: dict[str, tuple[Clue, ...]] = {}
+
+    def entries() -> Iterator[FileEntry]:
+        for member in members:
+            named[member.path] = clues_of_name(member.path, member.size, Origin.PROJECT)
+            yield _entry(member)
+
+    looked = inspect(entries(), origin=Origin.SYSTEM).files
+    found = {
+        path: clues or (looked[path].clues if path in looked else ())
+        for path, clues in named.items()
+    }
+    return {path: FileFacts(mode=0, size=0, clues=clues) for path, clues in found.items() if clues}
 
 
 def _files(members: Iterable[Member], paths: set[str], links: list[Member]) -> Iterator[Member]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.checks.finding import Finding, Severity
-from builder.events import Notice
+from builder.events import Notice, span
 from builder.making.install import installing
 from builder.project.imports import check_import
 from builder.project.install import is_host
@@ -25,7 +25,10 @@ def import_app(work: Work) -> list[Finding]:
         StoreError: there is no room for it.
     """
     settings, target = work.planned.app.settings, work.planned.target
-    if settings.app is None or not settings.checks.imports:
+    if not settings.checks.imports:
+        return []
+    if settings.app is None:
+        work.shop.events(Notice("nothing is imported: [tool.builder] names no app"))
         return []
     if not is_host(target):
         work.shop.events(Notice(f"not imported here, being for {target.platform}: {settings.app}"))
@@ -33,22 +36,22 @@ def import_app(work: Work) -> list[Finding]:
     with installing(work) as uv:
         source = uv.installer.source
         site = uv.installer.sync_whole() / f"lib/python{target.python.minor}/site-packages"
-        words = check_import(
-            settings.app,
-            # The server adds the directory that it runs in, below everything that is installed.
-            [site, source, source / "src"],
-            work.interpreter.path,
-            work.shop.run,
-            {**settings.env, **settings.health.env},
-            directory=source,
-        )
+        with span(work.shop.events, f"import {settings.app}"):
+            words = check_import(
+                settings.app,
+                # The server adds the directory that it runs in, below all that is installed.
+                [site, source, source / "src"],
+                work.interpreter.path,
+                {**settings.env, **settings.health.env},
+                directory=source,
+            )
     if words is None:
         return []
     return [
         Finding(
             check="import",
             severity=Severity.ERROR,
-            message=f"{settings.app} cannot be imported: {words.splitlines()[-1]}",
+            message=f"{settings.app} cannot be imported: {words}",
             fix="import it with uv run python; variables that it needs for this stand in "
             "[tool.builder] env, or in health.env for tests alone",
         )

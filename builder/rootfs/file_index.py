@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_LINKS = 40
-_PYTHON = re.compile(r"(?:.*/)?python(\d+)\.(\d+)")
+_PYTHON = re.compile(r"(?:.*/)?python(\d+)\.(\d+)(t?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +102,24 @@ class FileIndex:
         for path in self._python_names(directory):
             name = _PYTHON.fullmatch(path)
             if name and self.is_executable(path):
-                return Python(version=(int(name[1]), int(name[2])), path=f"/{path}")
+                is_twin = not name[3] and self._is_free_threaded(path)
+                version = int(name[1]), int(name[2])
+                return Python(version=version, path=f"/{path}t" if is_twin else f"/{path}")
         return None
+
+    def _is_free_threaded(self, path: str) -> bool:
+        """Whether it is the interpreter that has a ``t`` in its name too, and not one beside it.
+
+        https://docs.python.org/3/howto/free-threading-python.html
+        """
+        twin = f"{path}t"
+        if not self.is_executable(twin):
+            return False
+        library = posixpath.normpath(f"{twin}/../../lib/{path.rpartition('/')[2]}")
+        has_own = self.stands(f"{library}/os.py")
+        return self.resolve(path) == self.resolve(twin) or (
+            not has_own and self.stands(f"{library}t/os.py")
+        )
 
     def _python_names(self, directory: str) -> Iterator[str]:
         """What ``python3`` is called on its way to the file, else what lies beside it."""
@@ -146,5 +163,7 @@ def _join(link: str, target: str) -> str:
     return target if target.startswith("/") else f"{link.rpartition('/')[0]}/{target}"
 
 
-def _minor(path: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in path.rpartition("python")[2].split("."))
+def _minor(path: str) -> tuple[int, int, bool]:
+    """The newest is the highest, and of one version that which is not free-threaded."""
+    name = _PYTHON.fullmatch(path)
+    return (int(name[1]), int(name[2]), not name[3]) if name else (0, 0, False)

@@ -75,7 +75,7 @@ def found(
         ground=ground,
         target=target,
         run={"Env": list(env)},
-        packages=(lambda sonames: {n: packages[n] for n in sonames if n in packages})
+        packages=(lambda sonames: {n: packages.get(n, "") for n in sonames})
         if packages is not None
         else None,
     )

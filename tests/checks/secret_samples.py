@@ -171,4 +171,23 @@ TOKENS = {
     "URL of an index": ("password in a URL", "https://me:" + "hunter22" + "@pypi.corp.net/simple"),
 }
 
+TOKENS |= {
+    "GitLab job": ("GitLab token", "glcbt" + "-64_" + some(_WORD, 20)),
+    "Shopify": ("Shopify token", "shpat" + "_" + some(_HEX, 32)),
+    "Grafana": ("Grafana token", "glsa" + "_" + some(_WORD, 32) + "_" + some(_HEX, 8)),
+    "Sentry": ("Sentry token", "sntrys" + "_" + some(_WORD, 64)),
+    "Doppler": ("Doppler token", "dp" + ".st.prd." + some(_WORD, 43)),
+    "Tailscale": ("Tailscale key", "tskey" + f"-auth-{some(_WORD, 12)}-{some(_WORD, 32)}"),
+    "Groq": ("Groq key", "gsk" + "_" + some(_WORD, 52)),
+    "Postman": ("Postman key", "PMAK" + f"-{some(_HEX, 24)}-{some(_HEX, 34)}"),
+    "Replicate": ("Replicate token", "r8" + "_" + some(_WORD, 37)),
+    "Linear": ("Linear key", "lin" + "_api_" + some(_WORD, 40)),
+    "NVIDIA": ("NVIDIA key", "nvapi" + "-" + some(_WORD, 64)),
+    "Stripe hook": ("webhook secret", "whsec" + "_" + some(_WORD, 32)),
+    "WireGuard": ("WireGuard key", "Private" + f"Key = {some(_BASE64, 42)}A="),
+    "JWK": ("private key", '{"kty": "OKP", "crv": "Ed25519", "d": "' + some(_URL, 43) + '"}'),
+    "URL with %": ("password in a URL", "mysql://root:" + "p%40s" + "s%2FW0rd9@db.corp.net/a"),
+    "URL of IPv6": ("password in a URL", "mysql://root:" + "kX9vQz7Lw2Tr" + "@[fd00::1]/a"),
+}
+
 ALL = {f"key {name}": sample for name, sample in KEYS.items()} | TOKENS

@@ -11,7 +11,7 @@ import pytest
 
 from builder.checks.abi import check_abi
 from builder.checks.finding import Finding, Severity
-from builder.checks.subject import Ground, Origin, Subject
+from builder.checks.subject import Ground, Inspected, Origin, Subject
 from builder.elf import Elf, read_elf
 from builder.oci.platform import Platform
 from builder.rootfs.file_index import FileIndex
@@ -42,19 +42,37 @@ def test_a_missing_library_names_the_package_and_the_line() -> None:
         severity=Severity.ERROR,
         message="needs libpq.so.5, which is not in the image; the same of 2 more files: "
         "b.cpython-312-x86_64-linux-gnu.so, c.cpython-312-x86_64-linux-gnu.so",
-        fix='add the Debian package that has it: apt = ["libpq5"] in [tool.builder]',
+        fix='add the Debian package that has it: apt = ["libpq5"] in [tool.builder], '
+        "or apt-get install libpq5 in a Dockerfile",
         path=f"/{module('a')}",
         distribution="demo 1.0",
         layer="dependencies",
     )
 
 
-@pytest.mark.parametrize("packages", [None, {}])
-def test_without_an_archive_the_fix_says_how_to_find_the_package(
-    packages: Mapping[str, str] | None,
-) -> None:
-    (finding,) = found(a_part({module("one"): an_elf("libGL.so.1")}), packages=packages)
-    assert "apt-file search libGL.so.1" in finding.fix
+def test_all_that_is_missing_is_one_line() -> None:
+    part = a_part({module("one"): an_elf("libGL.so.1", "libpq.so.5", "libnone.so.1")})
+    gl, none, pq = found(part, packages={"libGL.so.1": "libgl1", "libpq.so.5": "libpq5"})
+    line = 'apt = ["libgl1", "libpq5"] in [tool.builder], or apt-get install libgl1 libpq5 in'
+    assert "has it, libgl1, and" in gl.fix
+    assert "has it, libpq5, and" in pq.fix
+    assert line in gl.fix
+    assert line in pq.fix
+    assert none.fix.startswith("no Debian package is known to have it")
+
+
+def test_without_an_archive_the_fix_says_how_to_find_the_package() -> None:
+    part = a_part({module("one"): an_elf("libGL.so.1")})
+    assert "apt-file search libGL.so.1" in found(part)[0].fix
+    assert "apt-file" not in found(part, packages={})[0].fix
+
+
+@pytest.mark.parametrize("soname", ["lib\udcff.so.1", "lib\n.so", "./libfoo.so", "lib x.so", ""])
+def test_no_archive_is_asked_about_odd_names(soname: str) -> None:
+    part = a_part({module("one"): an_elf(soname, "libpq.so.5")})
+    findings = found(part, packages={"libpq.so.5": "libpq5", soname: "never"})
+    assert told(findings) == ["error missing-library"] * 2
+    assert not any("never" in finding.fix for finding in findings)
 
 
 def test_packages_are_asked_for_once_and_only_for_what_stops_the_image() -> None:
@@ -109,6 +127,27 @@ def test_what_another_package_loads_first_is_a_warning() -> None:
     (finding,) = found(torch, vision)
     assert (finding.severity, finding.distribution) == (Severity.WARNING, "torchvision 0.1")
     assert f"/{SITE}/torch/lib/libc10.so" in finding.message
+
+
+def test_what_debian_has_is_not_looked_for_in_an_unrelated_package() -> None:
+    needing = a_part({module("one"): an_elf("libGL.so.1")}, "pillow-gl 1.0")
+    path = f"{SITE}/zz/plug/libGL.so.1"
+    debian = {"libGL.so.1": "libgl1"}
+
+    def owned_by(distribution: str, origin: Origin = Origin.DISTRIBUTION) -> Inspected:
+        return a_part({path: an_elf(soname="libGL.so.1")}, distribution, origin=origin)
+
+    (finding,) = found(needing, owned_by("zz 1"), packages=debian)
+    assert (finding.severity, finding.path) == (Severity.ERROR, f"/{module('one')}")
+    assert f"/{path} is of zz 1, for itself" in finding.message
+    assert 'apt = ["libgl1"]' in finding.fix
+    loaded_before = ["warning missing-library"]
+    assert told(found(needing, owned_by("zz 1"), packages={})) == loaded_before
+    assert told(found(needing, owned_by("zz 1"))) == loaded_before
+    for owner in ("pillow 2", "nvidia-gl-cu12 3"):
+        assert told(found(needing, owned_by(owner), packages=debian)) == loaded_before
+    project = owned_by("", Origin.PROJECT)
+    assert told(found(needing, project, packages=debian)) == loaded_before
 
 
 @pytest.mark.parametrize("soname", ["libcuda.so.1", "libnvidia-ml.so.1"])

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.checks import clues as module
 from builder.checks.clues import clues_of_text
+from builder.checks.credentials import url_password
 from builder.checks.placeholders import is_random
 from builder.checks.subject import Clue, Origin
 from tests.checks.secret_samples import ALL, GITHUB, der, pem
@@ -142,3 +144,31 @@ def test_no_file_is_too_strange(pieces: list[bytes]) -> None:
     for path in ("app/a.key", "app/.npmrc"):
         for clue in clues_of_text(path, data, io.BytesIO(), Origin.PROJECT):
             assert 0 <= clue.line <= lines
+
+
+class Counted(bytes):
+    """Text that knows how much of it was looked through for the ends of lines."""
+
+    seen = 0
+
+    def __add__(self, other: bytes) -> "Counted":  # type: ignore[override]
+        return Counted(bytes(self) + other)
+
+    def count(self, what: bytes, start: int, end: int) -> int:  # type: ignore[override]
+        Counted.seen += end - start
+        return super().count(what, start, end)
+
+
+def test_a_file_full_of_secrets_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def find(data: bytes, at: int) -> tuple[int, str] | None:
+        asked.append(at)
+        return url_password(data, at)
+
+    monkeypatch.setattr(module, "_ALL", ((b"://", find),))
+    text = "redis://:k39sLq0aaZ81x@a.corp.net/\n" * 20_000
+    found = clues_of_text("app/a", Counted(text.encode()), io.BytesIO(), Origin.PROJECT)
+    assert [clue.line for clue in found] == list(range(1, 11))
+    assert len(asked) == 10
+    assert 0 < Counted.seen <= len(text)

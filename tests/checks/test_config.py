@@ -116,3 +116,11 @@ def test_known_modes_of_new_files_count() -> None:
     assert finding.message == "the image would run /app/start, and /app/start may not be executed"
     (finding,) = check_config(run | {"Cmd": ["/bin/sh"]}, BASE, [], paths=["app2/start"])
     assert finding.check == "missing-directory"
+
+
+def test_what_a_new_command_begins_with_counts() -> None:
+    facts = FileFacts(mode=0o755, size=1, script="/usr/bin/fish")
+    new = Inspected(origin=Origin.PROJECT, files={"app/start": facts})
+    run = SOUND | {"Cmd": ["/app/start"]}
+    (finding,) = check_config(run, BASE, [new], paths=["app/start"])
+    assert "#!/usr/bin/fish" in finding.message

@@ -61,3 +61,43 @@ def test_a_relative_path_is_told(path: str) -> None:
 
 def test_of_two_paths_the_last_counts() -> None:
     assert told("PATH=bin", "PATH=/bin") == told() == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"Labels": {"note": TOKEN}},
+        {"Labels": {TOKEN: "note"}},
+        {"Cmd": ["/a", "--token", TOKEN]},
+        {"Entrypoint": ["/a", f"--token={TOKEN}"]},
+        {"Healthcheck": {"Test": ["CMD", "curl", TOKEN]}},
+        {"OnBuild": [f"RUN echo {TOKEN}"]},
+        {"Env": [f"{TOKEN}=x"]},
+    ],
+)
+def test_the_rest_of_the_config_is_searched(run: dict[str, object]) -> None:
+    [finding] = check_env(run)
+    assert (finding.check, finding.severity) == ("secret-in-env", Severity.ERROR)
+    assert TOKEN not in f"{finding.message}{finding.fix}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("DB_PASS", "PGPASSWORD", "MYSQL_PWD", "DBPASSWORD", "SECRET_KEY_BASE", "FERNET_KEY"),
+        *("DATA_ENC_KEY", "JWT_KEY", "RAILS_MASTER_KEY", "CLOUD_CREDS", "REDIS_AUTH"),
+    ],
+)
+def test_more_names_of_secrets(name: str) -> None:
+    assert told(f"{name}=hunter2") == [("secret-in-env", Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *("FETCH_CREDENTIALS=include", "ACCESS_TOKEN=15m", "MAX_TOKEN=10000000", "PAD_TOKEN=[PAD]"),
+        *("DB_PASSWORD=true", "API_KEY=https://keys.corp.net/a", "PWD=/app", "OLDPWD=x"),
+    ],
+)
+def test_settings_of_such_a_name_are_let_go(pair: str) -> None:
+    assert told(pair) == []

@@ -150,8 +150,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         look(file("app/a", FileContent(tmp_path / "gone")))
 
 
-def test_binary_files_are_not_searched() -> None:
-    assert look(FileEntry.of("app/a", b"\0\1\2" + TOKEN)).files == {}
+def test_binary_files_of_the_project_are_searched_for_what_is_sure() -> None:
+    entry = FileEntry.of("app/a.sqlite", b"\0\1\2" + TOKEN)
+    assert look(entry).files["app/a.sqlite"].clues == (FOUND,)
+    assert look(entry, origin=Origin.DISTRIBUTION).files == {}
+    assert look(FileEntry.of("app/a", b"\0\1 redis://:k39sLq0aaZ81x@a.net/")).files == {}
+
+
+def test_programs_of_the_project_are_searched() -> None:
+    data = PROGRAM.read_bytes() + b"\0" + TOKEN
+    kinds = [clue.kind for clue in look(FileEntry.of("app/a", data)).files["app/a"].clues]
+    assert kinds == [FOUND.kind]
+    assert look(file("app/a", Piped(data), len(data))) == look(FileEntry.of("app/a", data))
+
+
+def test_what_an_older_search_kept_is_refused() -> None:
+    fact = inspected_to_fact(look(FileEntry.of("app/a.py", TOKEN)))
+    with pytest.raises(ValueError, match="looked at for format 1"):
+        inspected_from_fact({**fact, "format": 1})
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])

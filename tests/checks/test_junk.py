@@ -181,3 +181,10 @@ def test_what_others_published_is_no_junk(origin: Origin) -> None:
     large = FileEntry(path="app/large", content=BytesContent(b"x"), size=1 << 30)
     module = elf("app/src/fast.abi3.so", SHARED)
     assert check(*files("app/.git/HEAD", "app/a~"), large, module, origin=origin) == []
+
+
+def test_a_pointer_of_git_lfs_is_an_error() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    [finding] = check(FileEntry.of("app/model.bin", pointer))
+    assert (finding.check, finding.severity) == ("junk", Severity.ERROR)
+    assert finding.fix.startswith("fetch it before the build with git lfs pull")

@@ -70,6 +70,18 @@ def test_a_module_that_python_does_not_import(tag: str, message: str) -> None:
     assert found(a_part(broken, "", origin=Origin.SYSTEM)) != found(a_part(broken))
 
 
+def test_a_free_threaded_python_imports_what_is_made_for_it() -> None:
+    python = replace(TARGET.python, version=(3, 13), path="/usr/local/bin/python3.13t")
+    target = replace(TARGET, python=python)
+    own = "cpython-313t-x86_64-linux-gnu"
+    assert found(a_part({module("one", own): an_elf()}), target=target) == []
+    for tag in ("cpython-313-x86_64-linux-gnu", "abi3"):
+        (finding,) = found(a_part({module("one", tag): an_elf()}), target=target)
+        assert finding.message.startswith("is built for a Python that is not free-threaded: ")
+    (finding,) = found(a_part({module("one", own.replace("13", "14")): an_elf()}), target=target)
+    assert finding.message.startswith("is built for Python 3.14")
+
+
 def test_a_wheel_for_musl_is_not_told_of_twice() -> None:
     files = {
         module("one", "cpython-312-x86_64-linux-musl"): an_elf("libc.musl-x86_64.so.1"),

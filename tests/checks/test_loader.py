@@ -59,7 +59,7 @@ def loader_of(
 
 def simulated(loader: Loader, path: Path) -> dict[str, str]:
     load = loader.load(str(path).lstrip("/"))
-    found = {link.soname: f"/{link.found}" for link in load.links}
+    found = {name: f"/{path}" for name, path in load.names.items()}
     return found | {missing.soname: "not found" for missing in load.missing}
 
 

@@ -79,7 +79,15 @@ def test_a_file_is_told_by_its_name(path: str, kind: str) -> None:
     "path",
     [
         *("app/.env.example", "app/.env.sample", "app/.env.template", "app/.env.dist"),
-        *("app/env", "app/settings.env.py", "app/.envrc", "app/id_rsa.pub", "app/.ssh/config"),
+        *(
+            "app/env",
+            "app/settings.env.py",
+            "app/.envrc",
+            "app/.env.local.example",
+            "app/.env.j2",
+            "app/id_rsa.pub",
+            "app/.ssh/config",
+        ),
         *("app/config", "app/keystore.py", "app/credentials", "app/tfstate", "app/mid_rsa"),
     ],
 )
@@ -170,3 +178,26 @@ def test_a_secret_that_a_later_file_hides_is_told_all_the_same() -> None:
     first = inspect([FileEntry.of("app/a", PEM)], origin=Origin.PROJECT, layer="one")
     later = inspect([FileEntry.of("app/a", b"x")], origin=Origin.PROJECT, layer="two")
     assert [finding.layer for finding in check(first, later)] == ["one"]
+
+
+@pytest.mark.parametrize("path", ["app/.ENV", "app/keystore", "app/secrets.toml", "app/.dockercfg"])
+def test_more_names_tell(path: str) -> None:
+    assert len(project(path, "a=1")) == 1
+
+
+@pytest.mark.parametrize("path", ["app/prod.env", "app/.envrc", "app/.flaskenv"])
+def test_a_file_of_variables_is_told_by_what_is_in_it(path: str) -> None:
+    [finding] = project(path, "A=1\nexport DB_PASSWORD=kX9vQz7Lw2Tr\n")
+    assert finding.message == "holds a secret variable (line 2)"
+    assert project(path, "DB_PASSWORD=changeme\nDEBUG=1\n") == []
+
+
+def test_a_key_for_browsers_is_a_warning() -> None:
+    text = TOKENS["Google"][1]
+    assert [each.severity for each in project("app/a.js", text)] == [Severity.WARNING]
+    assert [each.severity for each in project("app/a.py", text)] == [Severity.ERROR]
+
+
+def test_a_secret_in_metadata_comes_from_pyproject() -> None:
+    [finding] = project(f"{SITE}/demo-1.dist-info/METADATA", GITHUB)
+    assert finding.fix.startswith("take it out of pyproject.toml or the README")

@@ -3,7 +3,11 @@ from typing import Any
 import pytest
 
 from builder.checks.finding import Severity
+from builder.checks.inspect import inspect
 from builder.checks.start import Files, check_command
+from builder.checks.subject import Origin
+from builder.rootfs.file_index import FileIndex
+from layers.entries import FileEntry
 from tests.checks.test_config import BASE, NEW, SOUND
 
 IMAGE = Files(index=BASE, new=dict.fromkeys(NEW, 0o755))
@@ -95,3 +99,49 @@ def test_relative_directories_are_those_of_the_command_s_own() -> None:
 def test_no_command_is_told() -> None:
     (finding,) = check_command({"Cmd": []}, IMAGE)
     assert (finding.message, finding.severity) == ("the image says no command", Severity.WARNING)
+
+
+def starting(script: bytes, mode: int = 0o755, index: FileIndex = BASE, **run: Any) -> list[str]:
+    """What is said of a command that is a file of the project."""
+    entry = FileEntry.of("app/src/run.sh", script, mode=mode)
+    facts = inspect([entry], origin=Origin.PROJECT).files
+    new = dict.fromkeys(NEW, 0o755) | {entry.path: facts[entry.path].mode}
+    image = Files(index=index, new=new, facts=facts)
+    return [
+        finding.message.removeprefix("the image would run /app/src/run.sh, and ")
+        for finding in check_command(SOUND | {"Cmd": ["/app/src/run.sh"]} | run, image)
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", [b"#!/bin/sh", b"#! /usr/bin/dash -e", b"#!/app/.venv/bin/python", b"#!./src/run.sh"]
+)
+def test_a_script_whose_interpreter_is_there_is_let_go(line: bytes) -> None:
+    assert starting(line + b"\necho\n") == []
+
+
+def test_a_script_must_be_one_that_can_be_started() -> None:
+    at = "/app/src/run.sh"
+    assert starting(b"#!/bin/sh\n", 0o644) == [f"{at} may not be executed"]
+    for line in (b"/usr/bin/fish", b"/usr/bin/README"):
+        name = line.decode()
+        assert starting(b"#!" + line + b" -x\n") == [
+            f"{at} begins with #!{name} -x: the image has no {name} that can be executed"
+        ]
+    (told,) = starting(b"#!/bin/sh\r\necho\r\n")
+    assert told.startswith(f"{at} begins with #!/bin/sh and the line end of Windows")
+    assert starting(b"echo\n") == [f"{at} does not say by a first line with #! what reads it"]
+
+
+def test_what_env_is_to_find_is_looked_for_on_the_path() -> None:
+    with_env = FileIndex.of_nodes({**BASE.files, "usr/bin/env": 0o755})
+    assert starting(b"#!/usr/bin/env python\n")[0].endswith("no /usr/bin/env that can be executed")
+    assert starting(b"#!/usr/bin/env python\n", index=with_env) == []
+    assert starting(b"#!/usr/bin/env -S fish -c\n", index=with_env)[0].endswith(
+        "no fish that can be executed"
+    )
+
+
+def test_only_the_command_itself_is_read() -> None:
+    assert starting(b"#!/usr/bin/fish\n", Cmd=["/bin/sh", "-c", "/app/src/run.sh"]) == []
+    assert starting(b"#!/usr/bin/fish\n", Cmd=["/app/.venv/bin/python"]) == []

@@ -1,5 +1,6 @@
 """``imports = true``: the application is imported before there is an image."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from builder.oci.platform import Platform
 from builder.store.layout import Layout
 from tests.cli.conftest import MACHINES, Place, base_layer, reference
+from tests.cli.running import Running, nothing_left
 from tests.images import make_image, make_layer
+from tests.process_end import wait_for_end
 
 OTHER = next(name for name in MACHINES if name != Platform.host().architecture)
 MAIN = "import os\napp = os.environ['MODE'] + os.environ['DATABASE']\n"
@@ -34,7 +37,7 @@ def test_an_app_that_cannot_be_imported_is_refused(importing: Place) -> None:
     said = importing.refused(code=1)
     assert (
         "  import: demo.main:app cannot be imported: "
-        "ModuleNotFoundError: No module named 'demo.missing'\n"
+        "ModuleNotFoundError: No module named 'demo.missing' (demo/main.py, line 1)\n"
     ) in said
     importing.replace("checks.imports = true", "checks.imports = false")
     reference(importing.build())
@@ -45,7 +48,8 @@ def test_what_is_found_again_is_imported_too(importing: Place) -> None:
     importing.replace("checks.imports = true", "checks.imports = false")
     reference(importing.build())
     importing.replace("checks.imports = false", "checks.imports = true")
-    assert "demo.main:app cannot be imported: ValueError: no\n" in importing.refused(code=1)
+    told = "demo.main:app cannot be imported: ValueError: no (demo/main.py, line 1)\n"
+    assert told in importing.refused(code=1)
 
 
 def test_what_is_for_another_machine_is_not_imported_and_that_is_said(
@@ -61,3 +65,29 @@ def test_what_is_for_another_machine_is_not_imported_and_that_is_said(
     layout.tag("base", image.descriptor)
     done = importing.on_base(f"oci:{layout.root}").build("--platform", str(platform))
     assert f"not imported here, being for {platform}: demo.main:app\n" in done.stderr
+
+
+def test_without_an_app_nothing_is_imported_and_that_is_said(place: Place) -> None:
+    place.replace("[tool.builder]", "[tool.builder]\nchecks.imports = true")
+    assert "nothing is imported: [tool.builder] names no app\n" in place.build().stderr
+
+
+@pytest.mark.parametrize("stop", [Running.ctrl_c, Running.cancel], ids=["ctrl-c", "cancel"])
+def test_stopped_while_it_is_imported(
+    importing: Place, tmp_path: Path, stop: Callable[[Running], None]
+) -> None:
+    left = tmp_path / "left"
+    (importing.project / "src/demo/main.py").write_text(
+        "import os, pathlib, signal, subprocess\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        f"left = pathlib.Path({str(left)!r})\n"
+        "left.write_text(f'{os.getpid()} {child.pid} .')\n"
+        "child.wait()\n"
+    )
+    with nothing_left(importing), Running(importing, ["--no-load"]) as running:
+        running.until(lambda: left.exists() and left.read_text().endswith("."))
+        stop(running)
+        assert running.ended(130).endswith("interrupted\n")
+    for pid in left.read_text().split()[:2]:
+        wait_for_end(int(pid))

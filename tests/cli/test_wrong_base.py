@@ -11,6 +11,7 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.manifest import parse_manifest
 from builder.oci.platform import Platform
 from builder.store.layout import Layout
+from layers.entries import Entry, FileEntry, SymlinkEntry
 from tests.cli.conftest import MINOR, Place, base_layer, reference, write_base
 from tests.command import builder
 from tests.images import blob_path
@@ -147,6 +148,18 @@ def test_a_base_without_python(place: Place, tmp_path: Path) -> None:
         f"{SETTINGS}error: the base BASE has no Python on its PATH\n"
         'hint: choose one that has, such as "python:3.12-slim-bookworm"\n'
     )
+
+
+def test_a_base_whose_python_has_no_lock_of_its_own(place: Place, tmp_path: Path) -> None:
+    entries = [entry for entry in base_layer() if "python" not in entry.path]
+    name = f"usr/local/bin/python{MINOR}t"
+    free: list[Entry] = [
+        FileEntry.of(name, b"\x7fELF", mode=0o755),
+        SymlinkEntry(path="usr/local/bin/python3", target=f"python{MINOR}t"),
+    ]
+    write_base(tmp_path / "free", [*entries, *free])
+    said = place.on_base(f"oci:{tmp_path}/free").refused(code=1)
+    assert f"error: the base BASE has the free-threaded Python /{name}, which " in said
 
 
 def test_a_base_without_a_c_library(place: Place, tmp_path: Path) -> None:

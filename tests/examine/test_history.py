@@ -8,7 +8,7 @@ from builder.checks.finding import Finding
 from builder.examine.history import check_history
 from builder.store.layout import Layout
 from tests.checks.secret_samples import GITHUB
-from tests.examine.looking import image_of, with_history
+from tests.examine.looking import RUN, annotated, image_of, with_history
 
 
 def history(tmp_path: Path, *commands: str) -> list[Finding]:
@@ -53,9 +53,23 @@ def test_an_argument_that_many_steps_have_is_told_once(tmp_path: Path) -> None:
         "|1 TOKEN= /bin/sh -c true",
         '/bin/sh -c echo "$TOKEN" > /run/secrets/token',
         "ENV PYTHON_SHA256=7220835d9f90b37c006e9842a8dff4580aaca4318674f947302b8d28f3f81112",
-        # The config has it, too, and is looked at.
-        f"/bin/sh -c #(nop)  ENV TOKEN={GITHUB}",
     ],
 )
 def test_nothing_to_tell(command: str, tmp_path: Path) -> None:
     assert history(tmp_path, command) == []
+
+
+@pytest.mark.parametrize("step", ["ENV", "/bin/sh -c #(nop)  ENV"])
+def test_a_variable_that_the_config_does_not_hold_is_told(step: str, tmp_path: Path) -> None:
+    [finding] = history(tmp_path, f"{step} A=b TOKEN={GITHUB} C=d")
+    assert finding.message.startswith("in its history, the variable TOKEN holds")
+    layout = Layout(tmp_path / "same")
+    image = image_of(layout, [], run={**RUN, "Env": [f"TOKEN={GITHUB}"]})
+    assert list(check_history(with_history(image, f"{step} TOKEN={GITHUB}"))) == []
+
+
+def test_annotations_are_told(tmp_path: Path) -> None:
+    image = annotated(image_of(Layout(tmp_path), []), {"note": GITHUB})
+    [finding] = check_history(image)
+    assert finding.message.startswith("annotations note in the manifest holds")
+    assert GITHUB not in f"{finding.message}{finding.fix}"

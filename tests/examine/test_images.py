@@ -79,3 +79,20 @@ def test_layers_that_are_not_distributed_are_told(images: list[Image]) -> None:
     config = tuple(b for b in tree.blobs if b.descriptor.media_type == media_types.CONFIG)
     with pytest.raises(BaseError, match="is not distributed"):
         images_of(replace(tree, blobs=config), "app")
+
+
+WINDOWS = Platform("windows", "amd64")
+
+
+def test_what_is_not_for_linux_is_refused(images: list[Image]) -> None:
+    other = make_image(images[0].layers, {}, WINDOWS)
+    with pytest.raises(BaseError) as caught:
+        images_of(index_of([*images, other]), "app")
+    assert (
+        caught.value.message == "app is for windows/amd64, and only images for linux can be checked"
+    )
+    assert caught.value.hint == "check the others: --platform linux/amd64,linux/arm64/v8"
+    assert len(images_of(index_of([*images, other]), "app", (AMD64,))) == 1
+    with pytest.raises(BaseError, match="app is for windows/amd64") as caught:
+        images_of(ManifestTree.of_image(other), "app")
+    assert caught.value.hint is None

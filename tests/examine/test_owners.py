@@ -7,7 +7,7 @@ import pytest
 from builder.checks.finding import Severity
 from builder.store.layout import Layout
 from layers.entries import Entry, FileEntry, SymlinkEntry
-from tests.examine.looking import annotated, file, found, image_of, key, setuid, told
+from tests.examine.looking import annotated, file, found, image_of, key, setuid, told, with_history
 
 SITE = "usr/local/lib/python3.12/site-packages"
 SU = ("setuid", "/usr/bin/su")
@@ -66,6 +66,20 @@ def test_rpm_does_not_answer_for_what_lies_elsewhere(tmp_path: Path) -> None:
     ]
 
 
+def test_rpm_does_not_answer_for_secrets(tmp_path: Path) -> None:
+    """Its lists are not read, so they may be the user's."""
+    layout = Layout(tmp_path)
+    secret = [key("etc/a.key"), file("usr/share/app/.env", "A=1"), key("var/cache/dnf/a.key")]
+    others = [file("var/lib/rpm/rpmdb.sqlite"), setuid("usr/bin/su"), file("usr/lib/a.swp", "1")]
+    findings = found(image_of(layout, [*secret, *others]), layout)
+    assert [(each.check, each.path, each.distribution) for each in findings] == [
+        ("secret", "/etc/a.key", ""),
+        ("secret", "/usr/share/app/.env", ""),
+    ]
+    assert {each.severity for each in findings} == {Severity.WARNING}
+    assert all(each.fix.startswith("delete it in the command") for each in findings)
+
+
 def test_a_distribution_s_key_is_a_warning_that_names_it(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     image = image_of(layout, [key(f"{SITE}/x/a.pem"), record("My_Pkg-1.0", "x/a.pem")])
@@ -76,10 +90,16 @@ def test_a_distribution_s_key_is_a_warning_that_names_it(tmp_path: Path) -> None
 
 def test_a_record_names_files_beyond_site_packages(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    names = ("../../../bin/x", "/opt/x/y")
-    entries = [setuid("usr/local/bin/x"), setuid("opt/x/y"), record("x-1.0", *names)]
+    names = ("../../../bin/x", "/usr/local/share/x")
+    entries = [setuid("usr/local/bin/x"), setuid("usr/local/share/x"), record("x-1.0", *names)]
     of = [finding.distribution for finding in found(image_of(layout, entries), layout)]
     assert of == ["x 1.0", "x 1.0"]
+
+
+@pytest.mark.parametrize("name", ["../../../../../app/.env", "/app/.env"])
+def test_a_record_does_not_answer_for_what_lies_elsewhere(name: str, tmp_path: Path) -> None:
+    entries = [file("app/.env", "A=1"), record("x-1.0", name)]
+    assert told(tmp_path, entries) == [("secret", "/app/.env")]
 
 
 @pytest.mark.parametrize("how", ["direct_url.json", "title"])
@@ -95,6 +115,23 @@ def test_the_project_s_own_distribution_is_the_user_s(how: str, tmp_path: Path) 
     [finding] = found(image, layout)
     assert finding.severity is Severity.ERROR
     assert finding.distribution == "my-demo 1.0"
+
+
+@pytest.mark.parametrize(
+    ("steps", "severity"),
+    [
+        (("image-builder: dependencies", "image-builder: project"), Severity.ERROR),
+        (("image-builder: project", "image-builder: dependencies"), Severity.WARNING),
+        (("COPY . .", "image-builder: project", "ENV A=1"), Severity.WARNING),
+    ],
+)
+def test_distributions_in_the_project_s_layer_are_the_user_s(
+    steps: tuple[str, ...], severity: Severity, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path)
+    entries = [key(f"{SITE}/lib/a.pem"), record("lib-1.0", "lib/a.pem")]
+    [finding] = found(with_history(image_of(layout, [], entries), *steps), layout)
+    assert (finding.severity, finding.distribution) == (severity, "lib 1.0")
 
 
 @pytest.mark.parametrize("text", ['{"url": "https://x/a.git", "vcs_info": {}}', "{", "[]"])
@@ -121,7 +158,16 @@ def test_the_interpreter_s_own_tree_is_its_publisher_s(prefix: str, tmp_path: Pa
     assert told(tmp_path, interpreter(prefix)) == []
 
 
-def test_what_lies_beside_an_interpreter_is_not_its(tmp_path: Path) -> None:
+def test_what_lies_beside_an_interpreter_s_directories_is_not_its(tmp_path: Path) -> None:
+    entries = [*interpreter("opt/python"), key("opt/python/share/a.pem")]
+    beside = [key("opt/python/a.pem"), key("opt/python/app/b.pem")]
+    assert told(tmp_path, [*entries, *beside]) == [
+        ("secret", "/opt/python/a.pem"),
+        ("secret", "/opt/python/app/b.pem"),
+    ]
+
+
+def test_what_lies_beside_a_shared_interpreter_is_not_its(tmp_path: Path) -> None:
     beside = ["usr/local/lib/python3.12/site-packages/a.pem", "usr/local/etc/b.pem"]
     findings = told(tmp_path, [*interpreter("usr/local"), *map(key, beside)])
     assert sorted(findings) == [("secret", f"/{path}") for path in sorted(beside)]

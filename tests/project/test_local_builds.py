@@ -39,7 +39,7 @@ def test_a_file_with_compiled_code_shows_that_a_build_is_not_portable(
 ) -> None:
     venv = installed(tmp_path, file, data)
     name = file.rpartition("/")[2]
-    assert native_builds(venv) == {"a-b": f"its build makes {name}"}
+    assert native_builds(venv) == {"a-b": f"what is built of it here holds {name}"}
     assert native_builds(venv, {"a-b"})
     assert native_builds(venv, {"another"}) == {}
 

@@ -110,7 +110,7 @@ def test_everything_that_cannot_be_had_is_in_one_error(tmp_path: Path) -> None:
     )
     assert lines[:6] == [
         "  compiled 1.0: the lock offers sdist; its build is for this machine",
-        "  disguised 1.0: the lock offers sdist; its build makes engine",
+        "  disguised 1.0: the lock offers sdist; what is built of it here holds engine",
         "  failing 1.0: the lock offers sdist; its build fails",
         f"  newer 1.0: the lock offers manylinux_2_39_{MACHINE[OTHER]}",
         f"  others 1.0: the lock offers macOS, manylinux_2_17_{MACHINE[HOST]}, Windows",
@@ -151,7 +151,7 @@ def test_glibc_s_code_does_not_come_into_an_image_with_musl(tmp_path: Path) -> N
     project = application(tmp_path, "compiled", "gnu")
     error = refused(project, tmp_path / "staging", MUSL)
     assert error.message.splitlines()[1:] == [
-        "  compiled 1.0: the lock offers sdist; its build makes fast.so",
+        "  compiled 1.0: the lock offers sdist; what is built of it here holds fast.so",
         f"  gnu 1.0: the lock offers manylinux_2_17_{MACHINE[HOST]}",
     ]
     assert error.hint is not None
@@ -162,7 +162,7 @@ def test_what_was_installed_before_it_was_found_out_is_refused_too(tmp_path: Pat
     write_sdist(tmp_path / "dists", "compiled", tag=HERE, file="fast.so", data=ELF)
     error = refused(application(tmp_path, "compiled"), tmp_path / "staging", MUSL)
     assert error.message.splitlines()[1:] == [
-        "  compiled 1.0: the lock offers sdist; its build makes fast.so"
+        "  compiled 1.0: the lock offers sdist; what is built of it here holds fast.so"
     ]
 
 

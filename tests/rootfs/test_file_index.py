@@ -189,6 +189,26 @@ def test_the_first_directory_of_the_search_path_wins() -> None:
             "/usr/bin/python3.10",
             id="alternatives, in a linked directory",
         ),
+        pytest.param(
+            {"usr/bin/python3": "python3.13", "usr/bin/python3.13": "python3.13t"},
+            {"usr/bin/python3.13t": 0o755},
+            "/usr/bin/python3.13t",
+            id="free-threaded",
+        ),
+        pytest.param(
+            {"usr/bin/python3": "python3.13"},
+            {"usr/bin/python3.13": 0o755, "usr/bin/python3.13t": 0o755,
+             "usr/lib/python3.13t/os.py": 0o644},
+            "/usr/bin/python3.13t",
+            id="free-threaded, with hard links",
+        ),
+        pytest.param(
+            {},
+            {"usr/bin/python3.13": 0o755, "usr/bin/python3.13t": 0o755,
+             "usr/lib/python3.13/os.py": 0o644, "usr/lib/python3.13t/os.py": 0o644},
+            "/usr/bin/python3.13",
+            id="a free-threaded one beside it",
+        ),
     ],
 )  # fmt: skip
 def test_python_under_other_arrangements(

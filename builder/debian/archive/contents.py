@@ -10,6 +10,7 @@ from typing import BinaryIO
 from layers.digest import CHUNK
 
 _LIBRARY_DIRECTORY = re.compile(rb"(?:usr/)?lib(?:64)?(?:/[a-z0-9_]+-linux-gnu[a-z0-9_]*)?")
+_NAME = re.compile(r"[!-.0-~]+")
 _LINE = re.compile(rb"(?P<path>.*?)[ \t]+(?P<packages>\S+)")
 
 
@@ -18,9 +19,10 @@ def shippers(stream: BinaryIO, wanted: Collection[str]) -> Iterator[tuple[str, s
 
     Args:
         stream: an unpacked index; never more of it in memory than a few MiB.
-        wanted: names of files, without directories.
+        wanted: names of files, without directories; of those that no package's file may have,
+            there is none.
     """
-    needles = [b"/" + name.encode() for name in sorted(wanted)]
+    needles = [b"/" + name.encode() for name in sorted(wanted) if _NAME.fullmatch(name)]
     for block in _blocks(stream):
         for needle in needles:
             at = block.find(needle)

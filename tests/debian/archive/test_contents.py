@@ -43,3 +43,8 @@ def test_pieces_end_anywhere(sizes: list[int]) -> None:
 def test_nothing_ships_nothing() -> None:
     assert list(shippers(io.BytesIO(b""), ["libpq.so.5"])) == []
     assert list(shippers(io.BytesIO(LINES), [])) == []
+
+
+def test_names_that_no_package_has_are_not_looked_for() -> None:
+    odd = ["lib\udcff.so.1", "", "usr/lib/libpq.so.5", "libpq.so.5 ", "a\nb"]
+    assert list(shippers(io.BytesIO(LINES), odd)) == []
