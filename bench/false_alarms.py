@@ -15,7 +15,7 @@ import uv
 
 from builder.checks.finding import Finding
 from builder.checks.inspect import inspect
-from builder.checks.secrets import check_secrets
+from builder.checks.leaks.secrets import check_secrets
 from builder.checks.subject import Ground, Origin, Subject
 from builder.dependencies.distribution import Distribution, distributions
 from builder.rootfs.file_index import FileIndex

@@ -125,6 +125,8 @@ CHECKS = (
 """Names of the checks; ``docs/checks.md`` says what each finds and how it is repaired."""
 
 ALL_CHECKS = "*"
+LEAST_FILE_SIZE = 100_000
+"""Bytes; the sizes of smaller files of a project are not kept for a check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

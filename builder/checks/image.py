@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from builder.checks.abi import check_abi
 from builder.checks.budgets import check_budgets
-from builder.checks.config import check_config
-from builder.checks.junk import check_junk
-from builder.checks.secrets import check_secrets
+from builder.checks.leaks.junk import check_junk
+from builder.checks.leaks.secrets import check_secrets
+from builder.checks.native.abi import check_abi
+from builder.checks.start.config import check_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

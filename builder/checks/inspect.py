@@ -7,9 +7,10 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from builder.checks.junk_names import junk_of
+from builder.checks.leaks.junk_names import junk_of
 from builder.checks.subject import Clue, FileFacts, Inspected, Origin
 from builder.elf import MAGIC, elf_from_fact, elf_to_fact, read_elf
+from builder.settings import LEAST_FILE_SIZE
 from layers.entries import FileEntry, HardLinkEntry, SymlinkEntry
 from layers.errors import ContentError
 
@@ -22,8 +23,7 @@ FORMAT = 2
 """One more whenever something else is looked for, so that what a store keeps is made anew."""
 
 LARGE = 10 << 20
-LARGE_OF_PROJECT = 100_000
-"""Bytes; larger files are noted, whatever they are: settings may bound those of the project."""
+"""Bytes; larger files are noted, whatever they are; of the project from where settings may bind."""
 
 _ODD_MODES = 0o6002  # setuid, setgid, writable by everybody
 _HEAD = 1024
@@ -72,7 +72,7 @@ def inspect(
 
 
 def _is_noteworthy(facts: FileFacts, origin: Origin) -> bool:
-    most = LARGE_OF_PROJECT if origin is Origin.PROJECT else LARGE
+    most = LEAST_FILE_SIZE if origin is Origin.PROJECT else LARGE
     is_odd = facts.mode & _ODD_MODES or facts.size > most
     return bool(facts.elf or facts.clues or facts.damage or is_odd)
 
@@ -95,9 +95,9 @@ def _is_new_junk(path: str, origin: Origin, seen: set[str]) -> bool:
 
 def _facts(entry: FileEntry, origin: Origin) -> FileFacts:
     # An unchanged build reads what an earlier one kept, and need not compile expressions for it.
-    from builder.checks.clues import clues_of_name, clues_of_text, is_skipped  # noqa: PLC0415
-    from builder.checks.damage import damage_of  # noqa: PLC0415
-    from builder.checks.shebang import script_of  # noqa: PLC0415
+    from builder.checks.leaks.clues import clues_of_name, clues_of_text, is_skipped  # noqa: PLC0415
+    from builder.checks.native.damage import damage_of  # noqa: PLC0415
+    from builder.checks.start.shebang import script_of  # noqa: PLC0415
 
     elf, head, clues = None, b"", clues_of_name(entry.path, entry.size, origin)
     if entry.size and not entry.path.endswith(_BYTECODE) and not is_skipped(entry.path, origin):

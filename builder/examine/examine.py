@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from builder.checks.image import check_image
-from builder.checks.secrets import check_secrets
+from builder.checks.leaks.secrets import check_secrets
 from builder.checks.subject import Ground, Subject
 from builder.examine.base_layers import count_base_layers
 from builder.examine.caches import check_caches

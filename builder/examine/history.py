@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from builder.checks.config_text import check_texts, secret_in
-from builder.checks.env import check_env
 from builder.checks.finding import Finding, Severity
+from builder.checks.leaks.config_text import check_texts, secret_in
+from builder.checks.start.env import check_env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

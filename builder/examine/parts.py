@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from builder.checks.clues import clues_of_name
 from builder.checks.inspect import inspect
+from builder.checks.leaks.clues import clues_of_name
 from builder.checks.subject import Clue, FileFacts, Inspected, Origin
 from builder.examine.members import Member, members_of
 from builder.examine.owners import ANY_PACKAGE

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.built import previous_size
-from builder.checks.application import check_application
 from builder.checks.budgets import BASE
 from builder.checks.image import check_image
+from builder.checks.start.application import check_application
 from builder.checks.subject import Ground, Subject
 from builder.checks.verdict import (
     cautions,

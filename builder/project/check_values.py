@@ -13,7 +13,14 @@ from builder.project.readers import (
     part,
     text,
 )
-from builder.settings import ALL_CHECKS, CHECKS, Acceptance, ChecksSettings, Growth
+from builder.settings import (
+    ALL_CHECKS,
+    CHECKS,
+    LEAST_FILE_SIZE,
+    Acceptance,
+    ChecksSettings,
+    Growth,
+)
 from builder.units import size_of
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
@@ -96,6 +103,13 @@ def _size(value: Any) -> int:
     return size
 
 
+def _file_size(value: Any) -> int:
+    size = _size(value)
+    if size < LEAST_FILE_SIZE:
+        raise ValueError('expected at least "100kB": of smaller files no size is noted')
+    return size
+
+
 def _bytes(value: Any) -> int | None:
     try:
         return size_of(value) if isinstance(value, str) else None
@@ -130,6 +144,6 @@ _FIELDS = {
     "max-layer-size": _size,
     "max-layers": _count,
     "max-growth": _growth,
-    "max-file-size": _size,
+    "max-file-size": _file_size,
 }
 """Every key of ``[tool.builder.checks]``; ``ChecksSettings`` has ``_`` where the key has ``-``."""

@@ -13,7 +13,7 @@ PAGE = (REPOSITORY / "docs" / "checks.md").read_text()
 CODE = "".join(
     path.read_text()
     for room in ("checks", "making")
-    for path in sorted((REPOSITORY / "builder" / room).glob("*.py"))
+    for path in sorted((REPOSITORY / "builder" / room).rglob("*.py"))
 )
 
 

@@ -1,6 +1,6 @@
-from builder.checks.application import check_application
 from builder.checks.finding import Finding
 from builder.checks.image import check_image
+from builder.checks.start.application import check_application
 from builder.checks.subject import Clue, FileFacts, Ground, Inspected, Origin, Subject
 from builder.elf import Elf
 from builder.oci.platform import Platform

@@ -6,16 +6,16 @@ from typing import BinaryIO
 
 import pytest
 
-from builder.checks import clues
 from builder.checks.inspect import (
     LARGE,
-    LARGE_OF_PROJECT,
     inspect,
     inspected_from_fact,
     inspected_to_fact,
 )
+from builder.checks.leaks import clues
 from builder.checks.subject import Clue, Inspected, Origin
 from builder.errors import ContentError
+from builder.settings import LEAST_FILE_SIZE
 from layers.entries import (
     BytesContent,
     Content,
@@ -27,7 +27,7 @@ from layers.entries import (
     SymlinkEntry,
     WhiteoutEntry,
 )
-from tests.checks.secret_samples import GITHUB, PEM
+from tests.checks.leaks.secret_samples import GITHUB, PEM
 
 PROGRAM = Path(sys.executable).resolve()
 TOKEN = f'KEY = "{GITHUB}"\n'.encode()
@@ -91,8 +91,8 @@ def test_only_what_is_noteworthy_is_kept() -> None:
         FileEntry.of("app/sgid", b"x", mode=0o2755),
         FileEntry.of("app/main.py.swp", b"x"),
         FileEntry.of("app/token.py", TOKEN),
-        file("app/large", BytesContent(b"x"), LARGE_OF_PROJECT + 1),
-        file("app/not-large", BytesContent(b"x"), LARGE_OF_PROJECT),
+        file("app/large", BytesContent(b"x"), LEAST_FILE_SIZE + 1),
+        file("app/not-large", BytesContent(b"x"), LEAST_FILE_SIZE),
         DirEntry(path="app"),
         WhiteoutEntry(path="app/gone"),
     )
@@ -101,7 +101,7 @@ def test_only_what_is_noteworthy_is_kept() -> None:
     }
     assert found.files["app/token.py"].clues == (FOUND,)
     assert found.files["app/suid"].mode == 0o4755
-    assert found.files["app/large"].size == LARGE_OF_PROJECT + 1
+    assert found.files["app/large"].size == LEAST_FILE_SIZE + 1
 
 
 def test_large_files_of_others_are_kept() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.secret_samples import GITHUB
+from tests.checks.leaks.secret_samples import GITHUB
 from tests.cli.conftest import TABLES, Place, make_place
 from tests.command import builder
 from tests.project.projects import UV_BUILD, lock, write_project, write_tree

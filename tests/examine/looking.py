@@ -12,7 +12,7 @@ from builder.oci.image_config import make_image_config
 from builder.settings import ChecksSettings
 from builder.store.layout import Layout
 from layers.entries import Entry, FileEntry
-from tests.checks.secret_samples import PEM
+from tests.checks.leaks.secret_samples import PEM
 from tests.images import make_image, make_layer
 
 # Somebody who is not root starts something that is there: of this nothing is to be said.

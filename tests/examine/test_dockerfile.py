@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uv
 
-from tests.checks.secret_samples import GITHUB, PEM
+from tests.checks.leaks.secret_samples import GITHUB, PEM
 from tests.command import builder
 from tests.standin import TAG
 from tests.wheels import write_wheel

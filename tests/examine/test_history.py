@@ -7,7 +7,7 @@ import pytest
 from builder.checks.finding import Finding
 from builder.examine.history import check_history
 from builder.store.layout import Layout
-from tests.checks.secret_samples import GITHUB
+from tests.checks.leaks.secret_samples import GITHUB
 from tests.examine.looking import RUN, annotated, image_of, with_history
 
 

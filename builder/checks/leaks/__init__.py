@@ -1,0 +1,1 @@
+"""What must not get out: secrets, and what lies beside the source by accident."""

@@ -1,0 +1,1 @@
+"""Native code against the image that it is in: would the loader of the target take it."""

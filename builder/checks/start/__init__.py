@@ -1,0 +1,1 @@
+"""How the image starts: its command, its user, its environment."""
