@@ -6,6 +6,7 @@ import pytest
 from tests.project.pyprojects import refused
 
 SIZE = 'expected a size, such as "500MB" or "2GiB"'
+LEAST = 'expected at least "100kB": of smaller files no size is noted'
 GROWTH = 'expected a size such as "50MB", or a part of it such as "10%"'
 ACCEPT = (
     "expected a list of tables, such as "
@@ -27,10 +28,12 @@ def accepting(rest: str) -> str:
         ('max-size = "500"', ".max-size", "500", SIZE),
         ('max-layer-size = "0"', ".max-layer-size", "0", SIZE),
         ('max-file-size = ""', ".max-file-size", "", SIZE),
+        ('max-file-size = "99kB"', ".max-file-size", "99kB", LEAST),
         ("max-layers = true", ".max-layers", True, "expected a number of layers"),
         ("max-layers = 0", ".max-layers", 0, "expected a number of layers"),
         ('max-growth = "much"', ".max-growth", "much", GROWTH),
         ('max-growth = "-5%"', ".max-growth", "-5%", GROWTH),
+        ('max-growth = "1000001%"', ".max-growth", "1000001%", "expected at most 1000000%"),
         ("max-growth = 0.1", ".max-growth", 0.1, GROWTH),
         ('imports = "yes"', ".imports", "yes", "expected true or false"),
         ('warn = "junk"', ".warn", "junk", NAMES),

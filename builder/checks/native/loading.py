@@ -180,7 +180,6 @@ def _misplaced(binary: Binary, brought: Binary, soname: str, stale: Sequence[str
         fix="a wheel that looks for it beside itself; for one's own: auditwheel repair, "
         "or patchelf --set-rpath '$ORIGIN/...'",
         binary=binary,
-        detail=soname,
     )
 
 

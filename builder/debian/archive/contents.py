@@ -10,7 +10,7 @@ from typing import BinaryIO
 from layers.digest import CHUNK
 
 _LIBRARY_DIRECTORY = re.compile(rb"(?:usr/)?lib(?:64)?(?:/[a-z0-9_]+-linux-gnu[a-z0-9_]*)?")
-_NAME = re.compile(r"[!-.0-~]+")
+_NAME = re.compile(r"[ -.0-~]+")
 _LINE = re.compile(rb"(?P<path>.*?)[ \t]+(?P<packages>\S+)")
 
 
